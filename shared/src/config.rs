@@ -1,0 +1,245 @@
+//! Configuration: an injected map of variables in, a checked [`Config`] or the whole list of problems out.
+//!
+//! Every function gets the same variables (`Globals` of the template); what differs between functions is their rights.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use crate::domain::limits::Limits;
+
+/// The variables a function is configured by. Tests and the local edition pass their own; only `main` reads the process's.
+#[derive(Clone, Debug, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+impl Env {
+    /// The variables of this process.
+    pub fn process() -> Self {
+        std::env::vars().collect()
+    }
+
+    /// The value of `name`; an empty value counts as absent, as templates can't leave a variable out.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Adds or replaces a variable.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// Every variable, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl FromIterator<(String, String)> for Env {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(iter: I) -> Self {
+        Self(iter.into_iter().collect())
+    }
+}
+
+/// Everything that is wrong with the configuration, each line naming its variable.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {}", .0.join("; "))]
+pub struct ConfigError(pub Vec<String>);
+
+/// Where the system runs. It changes what `health` says and how secrets are kept, nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home {
+    /// An AWS account.
+    Aws,
+    /// One machine.
+    Local,
+}
+
+/// Where secrets are read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// A JSON file, readable by its owner only.
+    File(std::path::PathBuf),
+    /// SSM parameters below this path, through the AWS Parameters and Secrets extension.
+    Ssm(String),
+}
+
+/// The checked configuration of a function.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `HOME_KIND`.
+    pub home: Home,
+    /// `TABLE_NAME`.
+    pub table: String,
+    /// `MEDIA_BUCKET`: what was generated.
+    pub media_bucket: String,
+    /// `UPLOADS_BUCKET`: what people bring, for a day.
+    pub uploads_bucket: String,
+    /// `RESULTS_QUEUE_URL`: calls whose result is ready to be stored.
+    pub results_queue: String,
+    /// `VIDEOS_QUEUE_URL`: stored videos that want a poster.
+    pub videos_queue: String,
+    /// `TASKS_QUEUE_URL`: what `worker` does besides its schedule.
+    pub tasks_queue: String,
+    /// `PUBLIC_ORIGIN`: scheme, host and port of the site and the API, without a trailing slash.
+    pub origin: String,
+    /// `SECRETS`: `file:/path` or `ssm:/prefix`.
+    pub secrets: SecretSource,
+    /// `OIDC_ISSUER`, Google by default.
+    pub oidc_issuer: String,
+    /// `OIDC_CLIENT_ID`.
+    pub oidc_client_id: String,
+    /// `ALLOWED_EMAIL_DOMAINS`: comma-separated; empty lets everybody in.
+    pub allowed_domains: Vec<String>,
+    /// `FAL_QUEUE_URL`: the provider's queue, `https://queue.fal.run` by default.
+    pub fal_queue: Url,
+    /// `FAL_MEDIA_ORIGINS`: exact origins, or `https://*.host` for subdomains, from which results may be fetched.
+    pub fal_media_origins: Vec<String>,
+    /// `FAL_WEBHOOKS`: `on` when the provider can reach `PUBLIC_ORIGIN`; polling alone otherwise.
+    pub fal_webhooks: bool,
+    /// `MEDIA_KEY_PAIR_ID`: the CDN's name of the key that signs media cookies and addresses.
+    pub media_key_pair: String,
+    /// `LIMIT_*`: what a user may do unless an admin said otherwise.
+    pub limits: Limits,
+    /// `DEADLINE_SECONDS_*` and the poller's pace.
+    pub deadlines: Deadlines,
+}
+
+/// How long the job machine waits for what. Seconds; all configurable, tests shorten them.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// A submission whose answer never came is given up after this long on top of the model's own deadline: the provider
+    /// repeats a webhook for at most two hours.
+    pub lost_answer: i64,
+    /// How long the provider may leave a request in its queue before it gives it back (`X-Fal-Request-Timeout`).
+    pub provider_start: i64,
+    /// A result that nobody has imported is queued again after this long.
+    pub result: i64,
+    /// A waiting call is looked at again after this long, in case its `start` task was lost.
+    pub waiting: i64,
+    /// A stored video without a poster is queued again after this long.
+    pub poster: i64,
+}
+
+impl Config {
+    /// Checks `env`.
+    ///
+    /// # Errors
+    /// Every missing or malformed variable at once.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let mut problems = Vec::new();
+        let mut required = |name: &str| {
+            env.get(name).map(str::to_owned).unwrap_or_else(|| {
+                problems.push(format!("{name} is not set"));
+                String::new()
+            })
+        };
+        let table = required("TABLE_NAME");
+        let media_bucket = required("MEDIA_BUCKET");
+        let uploads_bucket = required("UPLOADS_BUCKET");
+        let results_queue = required("RESULTS_QUEUE_URL");
+        let videos_queue = required("VIDEOS_QUEUE_URL");
+        let tasks_queue = required("TASKS_QUEUE_URL");
+        let oidc_client_id = required("OIDC_CLIENT_ID");
+        let media_key_pair = required("MEDIA_KEY_PAIR_ID");
+        let origin = required("PUBLIC_ORIGIN");
+        let secrets = required("SECRETS");
+
+        let home = match env.get("HOME_KIND").unwrap_or("aws") {
+            "aws" => Home::Aws,
+            "local" => Home::Local,
+            other => {
+                problems.push(format!("HOME_KIND is {other:?}, allowed are aws and local"));
+                Home::Aws
+            }
+        };
+        let secrets = match secrets.split_once(':') {
+            Some(("file", path)) => SecretSource::File(path.into()),
+            Some(("ssm", prefix)) => SecretSource::Ssm(prefix.trim_end_matches('/').to_owned()),
+            _ if secrets.is_empty() => SecretSource::Ssm(String::new()),
+            _ => {
+                problems.push("SECRETS must be file:/path or ssm:/prefix".to_owned());
+                SecretSource::Ssm(String::new())
+            }
+        };
+        let mut url = |name: &str, value: &str| match Url::parse(value) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
+            _ => {
+                problems.push(format!("{name} must be an http or https address"));
+                None
+            }
+        };
+        let origin = if origin.is_empty() {
+            origin
+        } else {
+            url("PUBLIC_ORIGIN", &origin).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+        };
+        let fal_queue = url("FAL_QUEUE_URL", env.get("FAL_QUEUE_URL").unwrap_or("https://queue.fal.run"));
+        let mut number = |name: &str, default: u32| match env.get(name).map(str::parse::<u32>) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(_)) => {
+                problems.push(format!("{name} must be a whole number"));
+                default
+            }
+        };
+        let limits = Limits {
+            monthly: number("LIMIT_MONTHLY_UNITS", Limits::DEFAULT.monthly),
+            daily: number("LIMIT_DAILY_OUTPUTS", Limits::DEFAULT.daily),
+            hourly: number("LIMIT_HOURLY_REQUESTS", Limits::DEFAULT.hourly),
+            concurrent: number("LIMIT_RUNNING_CALLS", Limits::DEFAULT.concurrent),
+            concurrent_videos: number("LIMIT_RUNNING_VIDEOS", Limits::DEFAULT.concurrent_videos),
+        };
+        let deadlines = Deadlines {
+            lost_answer: number("DEADLINE_SECONDS_LOST_ANSWER", 7_200).into(),
+            provider_start: number("DEADLINE_SECONDS_PROVIDER_START", 300).into(),
+            result: number("DEADLINE_SECONDS_RESULT", 60).into(),
+            waiting: number("DEADLINE_SECONDS_WAITING", 60).into(),
+            poster: number("DEADLINE_SECONDS_POSTER", 120).into(),
+        };
+        match fal_queue {
+            Some(fal_queue) if problems.is_empty() => Ok(Self {
+                home,
+                table,
+                media_bucket,
+                uploads_bucket,
+                results_queue,
+                videos_queue,
+                tasks_queue,
+                origin,
+                secrets,
+                oidc_issuer: env.get("OIDC_ISSUER").unwrap_or("https://accounts.google.com").to_owned(),
+                oidc_client_id,
+                allowed_domains: list(env.get("ALLOWED_EMAIL_DOMAINS")),
+                fal_queue,
+                fal_media_origins: list(Some(env.get("FAL_MEDIA_ORIGINS").unwrap_or("https://*.fal.media"))),
+                fal_webhooks: env.get("FAL_WEBHOOKS") == Some("on"),
+                media_key_pair,
+                limits,
+                deadlines,
+            }),
+            _ => Err(ConfigError(problems)),
+        }
+    }
+}
+
+fn list(value: Option<&str>) -> Vec<String> {
+    value.unwrap_or_default().split(',').map(|part| part.trim().to_ascii_lowercase()).filter(|part| !part.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let mut env = Env::default();
+        env.set("HOME_KIND", "moon");
+        env.set("LIMIT_MONTHLY_UNITS", "many");
+        env.set("SECRETS", "vault");
+        let ConfigError(problems) = Config::from_env(&env).unwrap_err();
+        let text = problems.join("\n");
+        for name in ["TABLE_NAME", "TASKS_QUEUE_URL", "PUBLIC_ORIGIN", "HOME_KIND", "LIMIT_MONTHLY_UNITS", "SECRETS"] {
+            assert!(text.contains(name), "{name} in {text}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Records in DynamoDB: one table, every key spelled in [`keys`], every write with its condition.
+//!
+//! What the verbs of the modules below promise is in their doc comments: the condition, and what losing it means.
+//! Absent by design: `Scan`, and any write that states no condition.
+
+mod expr;
+pub mod keys;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use aws_types::SdkConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::time::Duration;
+
+pub(crate) use expr::{Cond, Item, Write};
+use keys::Key;
+
+use crate::config::Env;
+
+/// How often a transaction that met another one is tried again before the caller hears "unavailable".
+const CONFLICT_ATTEMPTS: u32 = 6;
+
+/// A read or write failed. None of these is the caller's doing: lost conditions have types of their own.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// Throttled, unreachable or busy: trying again later may help.
+    #[error("the table can't be used right now")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A stored item doesn't have the shape the code expects.
+    #[error("item {key} is not readable")]
+    Corrupt {
+        /// Partition and sort key.
+        key: String,
+        /// What didn't fit.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The request itself was refused: a fault of ours.
+    #[error("the table refused a request")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// How a conditional write ended when it didn't fail.
+#[derive(Debug)]
+pub enum Lost {
+    /// Which write of the transaction (0 for a single write) found its condition false.
+    Condition {
+        /// Position in the list of writes.
+        index: usize,
+        /// The item as it was, if there was one.
+        item: Option<Item>,
+    },
+    /// The table failed.
+    Failed(DbError),
+}
+
+impl From<DbError> for Lost {
+    fn from(error: DbError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A page of a query, and where the next one starts.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// At most as many as asked for.
+    pub items: Vec<T>,
+    /// The sort key to continue after; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A query below one partition key.
+#[derive(Clone, Debug)]
+pub(crate) struct Range<'a> {
+    /// Partition.
+    pub pk: String,
+    /// Only sort keys that begin so.
+    pub prefix: &'a str,
+    /// Continue after this sort key (exclusive).
+    pub after: Option<&'a str>,
+    /// Largest first.
+    pub descending: bool,
+    /// How many items to read at most.
+    pub limit: i32,
+}
+
+/// The table. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    client: Client,
+    table: String,
+}
+
+impl Db {
+    /// The table `table` through `sdk`.
+    pub fn new(sdk: &SdkConfig, env: &Env, table: &str) -> Self {
+        let mut config = aws_sdk_dynamodb::config::Builder::from(sdk);
+        if let Some(endpoint) = env.get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| env.get("AWS_ENDPOINT_URL")) {
+            config = config.endpoint_url(endpoint);
+        }
+        Self { client: Client::from_conf(config.build()), table: table.to_owned() }
+    }
+
+    /// Reads one item, strongly consistent.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, DbError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.item()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(classify)?;
+        answer.item.map(decode).transpose()
+    }
+
+    /// Reads up to 100 items by key, strongly consistent; the order of the answer is the order of `keys`, absent ones left out.
+    pub(crate) async fn get_many<T: DeserializeOwned>(&self, keys: &[Key]) -> Result<Vec<T>, DbError> {
+        use aws_sdk_dynamodb::types::KeysAndAttributes;
+        debug_assert!(keys.len() <= 100, "DynamoDB answers at most 100 items");
+        let mut found: HashMap<String, Item> = HashMap::with_capacity(keys.len());
+        let mut wanted: Vec<Item> = keys.iter().map(Key::item).collect();
+        let mut pause = Duration::from_millis(20);
+        for _ in 0..5 {
+            if wanted.is_empty() {
+                break;
+            }
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(std::mem::take(&mut wanted)))
+                .consistent_read(true)
+                .build()
+                .map_err(|e| DbError::Refused(e.into()))?;
+            let answer = self.client.batch_get_item().request_items(&self.table, request).send().await.map_err(classify)?;
+            for item in answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default() {
+                found.insert(keys::text_of(&item), item);
+            }
+            wanted = answer.unprocessed_keys.unwrap_or_default().remove(&self.table).map(|k| k.keys).unwrap_or_default();
+            if !wanted.is_empty() {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+        }
+        if !wanted.is_empty() {
+            return Err(DbError::Unavailable("unprocessed keys remain".into()));
+        }
+        keys.iter().filter_map(|key| found.remove(&key.to_string())).map(decode).collect()
+    }
+
+    /// Reads one page of a partition, strongly consistent.
+    pub(crate) async fn query<T: DeserializeOwned>(&self, range: Range<'_>) -> Result<Page<T>, DbError> {
+        let page = self.query_items(range).await?;
+        Ok(Page { items: page.items.into_iter().map(decode).collect::<Result<_, _>>()?, next: page.next })
+    }
+
+    /// As [`Db::query`], undecoded.
+    pub(crate) async fn query_items(&self, range: Range<'_>) -> Result<Page<Item>, DbError> {
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .scan_index_forward(!range.descending)
+            .limit(range.limit)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(range.pk.clone()))
+            .expression_attribute_values(":prefix", AttributeValue::S(range.prefix.to_owned()));
+        if let Some(after) = range.after {
+            request = request.set_exclusive_start_key(Some(Key::new(range.pk.clone(), after).item()));
+        }
+        let answer = request.send().await.map_err(classify)?;
+        let next = answer.last_evaluated_key.as_ref().and_then(|key| key.get("sk")).and_then(|sk| sk.as_s().ok()).cloned();
+        Ok(Page { items: answer.items.unwrap_or_default(), next })
+    }
+
+    /// The keys listed in the sparse index below `partition` with a sort key of at most `until`, smallest first.
+    /// The index lags behind the table: re-read what it names.
+    pub(crate) async fn indexed(&self, partition: &str, until: &str, limit: i32) -> Result<Vec<Key>, DbError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("gsi1")
+            .limit(limit)
+            .key_condition_expression("gsi1pk = :pk AND gsi1sk <= :until")
+            .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
+            .expression_attribute_values(":until", AttributeValue::S(until.to_owned()))
+            .send()
+            .await
+            .map_err(classify)?;
+        Ok(answer.items.unwrap_or_default().iter().filter_map(Key::of_item).collect())
+    }
+
+    /// One conditional write.
+    pub(crate) async fn write(&self, write: Write) -> Result<(), Lost> {
+        self.transact(None, vec![write]).await
+    }
+
+    /// All of `writes`, or none. `token` makes a repetition within ten minutes harmless: give one whenever repeating the same
+    /// writes would count twice. Meetings with other transactions are retried with jitter, a bounded number of times.
+    pub(crate) async fn transact(&self, token: Option<&str>, writes: Vec<Write>) -> Result<(), Lost> {
+        let items: Vec<TransactWriteItem> = writes
+            .into_iter()
+            .map(|write| write.build(&self.table))
+            .collect::<Result<_, _>>()
+            .map_err(|e| DbError::Refused(Box::new(e)))?;
+        let mut pause = 10_u64;
+        for attempt in 1.. {
+            let sent = self
+                .client
+                .transact_write_items()
+                .set_client_request_token(token.map(str::to_owned))
+                .set_transact_items(Some(items.clone()))
+                .send()
+                .await;
+            let Err(error) = sent else { return Ok(()) };
+            match verdict(&error) {
+                Verdict::Lost { index, item } => return Err(Lost::Condition { index, item }),
+                Verdict::Busy if attempt < CONFLICT_ATTEMPTS => {
+                    let jitter = u64::from(crate::id::random::<1>()[0]) * pause / 255;
+                    tokio::time::sleep(Duration::from_millis(jitter)).await;
+                    pause *= 2;
+                }
+                Verdict::Busy | Verdict::Failed => return Err(Lost::Failed(classify(error))),
+            }
+        }
+        Err(Lost::Failed(DbError::Unavailable("transaction conflict".into())))
+    }
+}
+
+enum Verdict {
+    Lost { index: usize, item: Option<Item> },
+    Busy,
+    Failed,
+}
+
+fn verdict(error: &SdkError<TransactWriteItemsError>) -> Verdict {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+            let reasons = cancelled.cancellation_reasons();
+            let lost = reasons.iter().enumerate().find(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"));
+            if let Some((index, reason)) = lost {
+                return Verdict::Lost { index, item: reason.item().cloned() };
+            }
+            let busy = |code: &str| matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded");
+            if reasons.iter().any(|reason| reason.code().is_some_and(busy)) { Verdict::Busy } else { Verdict::Failed }
+        }
+        Some(TransactWriteItemsError::TransactionInProgressException(_)) => Verdict::Busy,
+        _ => Verdict::Failed,
+    }
+}
+
+fn classify<E, R>(error: SdkError<E, R>) -> DbError
+where
+    E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let refused = matches!(
+        error.as_service_error().and_then(|e| e.code()),
+        Some("ValidationException" | "ResourceNotFoundException" | "AccessDeniedException" | "SerializationException")
+    );
+    let error: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
+    if refused { DbError::Refused(error) } else { DbError::Unavailable(error) }
+}
+
+/// Reads an item into `T`.
+pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, DbError> {
+    let key = keys::text_of(&item);
+    serde_dynamo::from_item(item).map_err(|source| DbError::Corrupt { key, source: Box::new(source) })
+}
+
+/// Writes `value` as an item's attributes. Only fails for shapes that aren't maps: a fault of ours.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Item, DbError> {
+    serde_dynamo::to_item(value).map_err(|e| DbError::Refused(Box::new(e)))
+}

@@ -1,0 +1,3 @@
+//! Pure rules: no I/O, no clock, no SDK. Everything here is a function of its arguments.
+
+pub mod limits;

@@ -1,0 +1,132 @@
+//! The one start-up all functions share: configuration, clients, and the loop that takes events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Env};
+use crate::db::Db;
+use crate::media::Media;
+use crate::queue::Queues;
+use crate::secrets::Secrets;
+
+/// Everything a function stands on. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// The checked configuration.
+    pub config: Arc<Config>,
+    /// Time.
+    pub clock: Clock,
+    /// Records.
+    pub db: Db,
+    /// Stored media and uploads.
+    pub media: Media,
+    /// Messages to other functions.
+    pub queues: Queues,
+    /// Secrets.
+    pub secrets: Secrets,
+    /// For everything outside AWS: no redirects, explicit time-outs at each call.
+    pub http: reqwest::Client,
+}
+
+impl Platform {
+    /// Checks `env` and builds the clients. Nothing is connected, created or read here: a cold start pays for what it uses.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem found.
+    pub fn connect(env: &Env) -> Result<Self, ConfigError> {
+        Self::connect_at(env, Clock::system())
+    }
+
+    /// As [`Platform::connect`], with another source of time.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem found.
+    pub fn connect_at(env: &Env, clock: Clock) -> Result<Self, ConfigError> {
+        let config = Arc::new(Config::from_env(env)?);
+        let http = http_client()?;
+        let sdk = sdk_config(env)?;
+        Ok(Self {
+            db: Db::new(&sdk, env, &config.table),
+            media: Media::new(&sdk, env, &config),
+            queues: Queues::new(&sdk, env, &config),
+            secrets: Secrets::new(config.secrets.clone(), env.get("AWS_SESSION_TOKEN"), http.clone()),
+            http,
+            clock,
+            config,
+        })
+    }
+}
+
+/// Credentials come from the sandbox's variables and live as long as it does: no provider chain, no metadata service.
+fn sdk_config(env: &Env) -> Result<SdkConfig, ConfigError> {
+    let missing: Vec<String> = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]
+        .into_iter()
+        .filter(|name| env.get(name).is_none())
+        .map(|name| format!("{name} is not set"))
+        .collect();
+    if !missing.is_empty() {
+        return Err(ConfigError(missing));
+    }
+    let text = |name: &str| env.get(name).unwrap_or_default().to_owned();
+    let credentials = Credentials::new(
+        text("AWS_ACCESS_KEY_ID"),
+        text("AWS_SECRET_ACCESS_KEY"),
+        env.get("AWS_SESSION_TOKEN").map(str::to_owned),
+        None,
+        "environment",
+    );
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https();
+    Ok(SdkConfig::builder()
+        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::v2026_01_12())
+        .region(Region::new(text("AWS_REGION")))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http)
+        .sleep_impl(aws_smithy_async_sleep())
+        .timeout_config(
+            // Each attempt and the whole operation end well inside the shortest function time-out (10 s).
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(1))
+                .operation_attempt_timeout(Duration::from_secs(3))
+                .operation_timeout(Duration::from_secs(8))
+                .build(),
+        )
+        .build())
+}
+
+fn aws_smithy_async_sleep() -> aws_sdk_dynamodb::config::SharedAsyncSleep {
+    #[derive(Debug)]
+    struct Sleep;
+    impl aws_sdk_dynamodb::config::AsyncSleep for Sleep {
+        fn sleep(&self, duration: Duration) -> aws_sdk_dynamodb::config::Sleep {
+            aws_sdk_dynamodb::config::Sleep::new(tokio::time::sleep(duration))
+        }
+    }
+    aws_sdk_dynamodb::config::SharedAsyncSleep::new(Sleep)
+}
+
+/// The client for the provider and the sign-in issuer: pinned public roots, no redirects, no proxy from the environment.
+fn http_client() -> Result<reqwest::Client, ConfigError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| ConfigError(vec![format!("TLS: {e}")]))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(2))
+        .build()
+        .map_err(|e| ConfigError(vec![format!("HTTP client: {e}")]))
+}
