@@ -3,8 +3,12 @@
 //! What the verbs of the modules below promise is in their doc comments: the condition, and what losing it means.
 //! Absent by design: `Scan`, and any write that states no condition.
 
+pub mod assets;
 mod expr;
+pub mod jobs;
 pub mod keys;
+pub mod ledger;
+pub mod quota;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -197,12 +201,13 @@ impl Db {
 
     /// One conditional write.
     pub(crate) async fn write(&self, write: Write) -> Result<(), Lost> {
-        self.transact(None, vec![write]).await
+        self.transact(vec![write]).await
     }
 
-    /// All of `writes`, or none. `token` makes a repetition within ten minutes harmless: give one whenever repeating the same
-    /// writes would count twice. Meetings with other transactions are retried with jitter, a bounded number of times.
-    pub(crate) async fn transact(&self, token: Option<&str>, writes: Vec<Write>) -> Result<(), Lost> {
+    /// All of `writes`, or none. One token covers every repetition of the same request, so that a lost reply can't count
+    /// twice. Meetings with other transactions are retried with jitter, a bounded number of times.
+    pub(crate) async fn transact(&self, writes: Vec<Write>) -> Result<(), Lost> {
+        let token = hex::encode(crate::id::random::<16>());
         let items: Vec<TransactWriteItem> = writes
             .into_iter()
             .map(|write| write.build(&self.table))
@@ -210,13 +215,7 @@ impl Db {
             .map_err(|e| DbError::Refused(Box::new(e)))?;
         let mut pause = 10_u64;
         for attempt in 1.. {
-            let sent = self
-                .client
-                .transact_write_items()
-                .set_client_request_token(token.map(str::to_owned))
-                .set_transact_items(Some(items.clone()))
-                .send()
-                .await;
+            let sent = self.client.transact_write_items().client_request_token(&token).set_transact_items(Some(items.clone())).send().await;
             let Err(error) = sent else { return Ok(()) };
             match verdict(&error) {
                 Verdict::Lost { index, item } => return Err(Lost::Condition { index, item }),
@@ -267,10 +266,21 @@ where
     if refused { DbError::Refused(error) } else { DbError::Unavailable(error) }
 }
 
+/// Marks an item with its entity and the version of its shape.
+pub(crate) fn stamp(item: &mut Item, entity: &str) {
+    item.insert("entity".to_owned(), expr::s(entity));
+    item.insert("v".to_owned(), expr::n(1));
+}
+
 /// Reads an item into `T`.
 pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T, DbError> {
     let key = keys::text_of(&item);
     serde_dynamo::from_item(item).map_err(|source| DbError::Corrupt { key, source: Box::new(source) })
+}
+
+/// Writes `value` as one attribute.
+pub(crate) fn attribute<T: Serialize + ?Sized>(value: &T) -> Result<AttributeValue, DbError> {
+    serde_dynamo::to_attribute_value(value).map_err(|e| DbError::Refused(Box::new(e)))
 }
 
 /// Writes `value` as an item's attributes. Only fails for shapes that aren't maps: a fault of ours.
