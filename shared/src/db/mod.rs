@@ -5,6 +5,9 @@
 
 mod expr;
 pub mod keys;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
