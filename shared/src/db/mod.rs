@@ -9,6 +9,9 @@ pub mod jobs;
 pub mod keys;
 pub mod ledger;
 pub mod quota;
+pub mod sessions;
+pub mod tokens;
+pub mod users;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;

@@ -3,4 +3,6 @@
 pub mod asset;
 pub mod generation;
 pub mod job;
+pub mod fields;
 pub mod limits;
+pub mod user;

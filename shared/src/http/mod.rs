@@ -1,1 +1,21 @@
-//! HTTP conventions.
+//! HTTP conventions: one stack around every router, one shape of error, one way to read requests and to page lists.
+//!
+//! A function builds an `OpenApiRouter<Platform>` and hands it to [`app`]; everything that all answers have in common (request
+//! id, problem bodies, canonical log line, time-out, body limit, caching headers, `ETag`) is added there and nowhere else.
+//! Absent by design: CORS (site and API share an origin) and any retry.
+
+mod app;
+mod error;
+mod etag;
+mod extract;
+mod identity;
+mod openapi;
+mod page;
+
+pub use app::{MAX_BODY_BYTES, RequestId, app};
+pub use error::{ApiError, ApiResult, Code, Problem};
+pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, parse_json};
+pub use openapi::openapi;
+pub use page::{List, Page};
+
+pub use crate::auth::CurrentUser;

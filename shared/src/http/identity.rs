@@ -1,0 +1,44 @@
+//! The signed-in user as an extractor.
+
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use axum::http::request::Parts;
+
+use super::app::Caller;
+use super::error::ApiError;
+use crate::auth::{CurrentUser, Denied, authenticate};
+use crate::runtime::Platform;
+
+impl<S> FromRequestParts<S> for CurrentUser
+where
+    S: Send + Sync,
+    Platform: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let platform = Platform::from_ref(state);
+        let current = authenticate(&platform, &parts.method, &parts.headers).await?;
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            caller.set(current.id());
+        }
+        Ok(current)
+    }
+}
+
+/// For routes that anyone may call: `None` for those who aren't signed in.
+impl<S> OptionalFromRequestParts<S> for CurrentUser
+where
+    S: Send + Sync,
+    Platform: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, ApiError> {
+        let platform = Platform::from_ref(state);
+        match authenticate(&platform, &parts.method, &parts.headers).await {
+            Ok(current) => Ok(Some(current)),
+            Err(Denied::SignedOut) => Ok(None),
+            Err(denied) => Err(denied.into()),
+        }
+    }
+}
