@@ -1,3 +1,7 @@
 //! Pure rules: no I/O, no clock, no SDK. Everything here is a function of its arguments.
 
+pub mod fields;
 pub mod limits;
+pub mod model;
+pub mod money;
+pub mod request;
