@@ -1,8 +1,11 @@
 //! Pure rules: no I/O, no clock, no SDK. Everything here is a function of its arguments.
 
 pub mod asset;
+pub mod fields;
 pub mod generation;
 pub mod job;
-pub mod fields;
 pub mod limits;
+pub mod model;
+pub mod money;
+pub mod request;
 pub mod user;
