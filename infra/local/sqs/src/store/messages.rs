@@ -75,7 +75,9 @@ impl Store {
         let mut taken = Taken::default();
         if candidates.is_empty() {
             taken.next_due_ms = transaction
-                .prepare_cached("SELECT min(visible_ms) FROM message WHERE queue_id = ?1 AND visible_ms > ?2")?
+                .prepare_cached(
+                    "SELECT min(visible_ms) FROM message WHERE queue_id = ?1 AND visible_ms > ?2",
+                )?
                 .query_row(params![queue.id, now], |row| row.get(0))?;
             transaction.commit()?;
             return Ok(taken);
@@ -84,10 +86,12 @@ impl Store {
             return Err(QueueError::OverLimit("messages in flight"));
         }
         let dead_letters = match &queue.settings.redrive {
-            Some(policy) => find(&transaction, &policy.dead_letter_queue)?.map(|to| (to, policy.max_receive_count)),
+            Some(policy) => find(&transaction, &policy.dead_letter_queue)?
+                .map(|to| (to, policy.max_receive_count)),
             None => None,
         };
-        let visible_ms = now + 1_000 * i64::from(visibility.unwrap_or(queue.settings.visibility_timeout));
+        let visible_ms =
+            now + 1_000 * i64::from(visibility.unwrap_or(queue.settings.visibility_timeout));
         taken.again = candidates.len() == SCAN as usize;
         for (seq, receive_count) in candidates {
             if let Some((to, max_receives)) = &dead_letters
@@ -97,7 +101,9 @@ impl Store {
                 taken.dead_letters = Some(to.id);
                 continue;
             }
-            taken.messages.push(take(&transaction, queue.id, seq, visible_ms, now)?);
+            taken
+                .messages
+                .push(take(&transaction, queue.id, seq, visible_ms, now)?);
             if taken.messages.len() >= max as usize {
                 break;
             }
@@ -118,11 +124,14 @@ impl Store {
         let queue = find(&transaction, queue)?.ok_or(QueueError::NoSuchQueue)?;
         let mut results = Vec::with_capacity(handles.len());
         {
-            let mut statement = transaction
-                .prepare_cached("DELETE FROM message WHERE seq = ?1 AND queue_id = ?2 AND receipt = ?3")?;
+            let mut statement = transaction.prepare_cached(
+                "DELETE FROM message WHERE seq = ?1 AND queue_id = ?2 AND receipt = ?3",
+            )?;
             for handle in handles {
                 results.push(match Receipt::decode(handle, queue.id) {
-                    Ok(receipt) => Ok(statement.execute(params![receipt.seq, queue.id, receipt.nonce])? == 1),
+                    Ok(receipt) => {
+                        Ok(statement.execute(params![receipt.seq, queue.id, receipt.nonce])? == 1)
+                    }
                     Err(error) => Err(error),
                 });
             }
@@ -165,7 +174,11 @@ impl Store {
                  FROM message WHERE queue_id = ?1 AND sent_ms > ?3",
             )?
             .query_row(params![queue.id, now, cutoff(&queue, now)], |row| {
-                Ok(Depths { visible: row.get(0)?, in_flight: row.get(1)?, delayed: row.get(2)? })
+                Ok(Depths {
+                    visible: row.get(0)?,
+                    in_flight: row.get(1)?,
+                    delayed: row.get(2)?,
+                })
             })?;
         transaction.commit()?;
         Ok(depths)
@@ -174,7 +187,9 @@ impl Store {
     /// Deletes every message of the queue and says how many there were.
     pub(crate) fn purge(&mut self, queue: &str) -> Result<usize, QueueError> {
         let queue = self.queue(queue)?;
-        Ok(self.connection.execute("DELETE FROM message WHERE queue_id = ?1", [queue.id])?)
+        Ok(self
+            .connection
+            .execute("DELETE FROM message WHERE queue_id = ?1", [queue.id])?)
     }
 }
 
@@ -210,8 +225,9 @@ fn insert(
     now: i64,
 ) -> Result<Sent, QueueError> {
     let message_id = Uuid::now_v7().to_string();
-    let attributes = serde_json::to_string(&message.attributes)
-        .map_err(|_| QueueError::InvalidParameter("The message attributes are invalid.".to_owned()))?;
+    let attributes = serde_json::to_string(&message.attributes).map_err(|_| {
+        QueueError::InvalidParameter("The message attributes are invalid.".to_owned())
+    })?;
     let delay = message.delay.unwrap_or(queue.settings.delay);
     transaction
         .prepare_cached(
@@ -227,25 +243,38 @@ fn insert(
             now,
             now + 1_000 * i64::from(delay),
         ])?;
-    let trace_header = message.trace_header.as_ref().map(|value| MessageAttribute::string(value.as_str()));
-    let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value));
+    let trace_header = message
+        .trace_header
+        .as_ref()
+        .map(|value| MessageAttribute::string(value.as_str()));
+    let attributes = message
+        .attributes
+        .iter()
+        .map(|(name, value)| (name.as_str(), value));
     Ok(Sent {
         message_id,
         md5_of_body: md5_of_body(&message.body),
         md5_of_attributes: md5_of_attributes(attributes),
-        md5_of_trace_header: md5_of_attributes(trace_header.iter().map(|value| ("AWSTraceHeader", value))),
+        md5_of_trace_header: md5_of_attributes(
+            trace_header.iter().map(|value| ("AWSTraceHeader", value)),
+        ),
     })
 }
 
 /// The longest visible messages of the queue and how often each was received, at most [`SCAN`]. Bodies are read only
 /// for what is taken: they may be 1 MiB each.
-fn candidates(transaction: &Transaction<'_>, queue: &QueueInfo, now: i64) -> Result<Vec<(i64, u32)>, QueueError> {
+fn candidates(
+    transaction: &Transaction<'_>,
+    queue: &QueueInfo,
+    now: i64,
+) -> Result<Vec<(i64, u32)>, QueueError> {
     let mut statement = transaction.prepare_cached(
         "SELECT seq, receive_count FROM message
          WHERE queue_id = ?1 AND visible_ms <= ?2 AND sent_ms > ?3 ORDER BY visible_ms, seq LIMIT ?4",
     )?;
-    let rows = statement
-        .query_map(params![queue.id, now, cutoff(queue, now), SCAN], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement.query_map(params![queue.id, now, cutoff(queue, now), SCAN], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -271,8 +300,9 @@ fn take(
 
 fn read_message(row: &Row<'_>, receipt_handle: String) -> rusqlite::Result<Received> {
     let attributes: String = row.get(2)?;
-    let attributes = serde_json::from_str(&attributes)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into()))?;
+    let attributes = serde_json::from_str(&attributes).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
+    })?;
     Ok(Received {
         message_id: row.get(0)?,
         receipt_handle,
@@ -287,7 +317,13 @@ fn read_message(row: &Row<'_>, receipt_handle: String) -> rusqlite::Result<Recei
 }
 
 /// Moves a message to the dead-letter queue: same id, same sending time, nobody's receipt, no receives yet.
-fn bury(transaction: &Transaction<'_>, seq: i64, to: i64, source: &str, now: i64) -> Result<(), QueueError> {
+fn bury(
+    transaction: &Transaction<'_>,
+    seq: i64,
+    to: i64,
+    source: &str,
+    now: i64,
+) -> Result<(), QueueError> {
     transaction
         .prepare_cached(
             "UPDATE message SET queue_id = ?2, source_queue = ?3, visible_ms = ?4, receive_count = 0,
