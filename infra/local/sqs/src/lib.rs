@@ -1,6 +1,6 @@
 //! A small durable message queue that plays Amazon SQS on one machine.
 //!
-//! One SQLite file holds every queue. Two faces stand over it: [`Queues`], called in-process by whoever feeds messages
+//! One `SQLite` file holds every queue. Two faces stand over it: [`Queues`], called in-process by whoever feeds messages
 //! to functions, and [`serve`], an HTTP server that speaks the SQS JSON protocol, so that an unchanged AWS SDK, boto3 or
 //! the `aws` command work against it.
 //!

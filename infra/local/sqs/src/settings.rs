@@ -83,7 +83,7 @@ struct PolicyDocument {
 
 impl Settings {
     /// These settings with SQS attributes laid over them (`VisibilityTimeout`, `RedrivePolicy`, …: the names that
-    /// `CreateQueue` and a CloudFormation template use).
+    /// `CreateQueue` and a `CloudFormation` template use).
     ///
     /// # Errors
     /// [`QueueError::InvalidAttributeName`], [`QueueError::InvalidAttributeValue`].

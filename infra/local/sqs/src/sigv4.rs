@@ -156,3 +156,84 @@ fn mac(key: &[u8], text: &str) -> Option<Vec<u8>> {
     mac.update(text.as_bytes());
     Some(mac.finalize().into_bytes().to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &str = "20260102T030405Z";
+
+    /// A request that is rightly signed for `DATE`.
+    fn signed(body: &[u8], secret: &SecretString) -> Parts {
+        let request = http::Request::post("http://localhost/")
+            .header("host", "localhost")
+            .header("x-amz-date", DATE)
+            .header("x-amz-target", "AmazonSQS.ListQueues");
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let (scope, headers) = (
+            "20260102/us-east-1/sqs/aws4_request",
+            "host;x-amz-date;x-amz-target",
+        );
+        let canonical = canonical_request(&parts, body, headers).unwrap();
+        let signature = signature(secret, DATE, scope, &canonical).unwrap();
+        let value = format!(
+            "AWS4-HMAC-SHA256 Credential=key/{scope}, SignedHeaders={headers}, Signature={signature}"
+        );
+        parts
+            .headers
+            .insert("authorization", value.try_into().unwrap());
+        parts
+    }
+
+    #[test]
+    fn a_signature_is_good_for_fifteen_minutes_around_its_date() {
+        let secret = SecretString::from("secret");
+        let parts = signed(b"{}", &secret);
+        let date: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        for (seconds, expected) in [
+            (0, Ok(())),
+            (900, Ok(())),
+            (-900, Ok(())),
+            (901, Err(Refusal::Expired)),
+            (-901, Err(Refusal::Expired)),
+        ] {
+            let now = date + SignedDuration::from_secs(seconds);
+            assert_eq!(
+                verify(&parts, b"{}", "key", &secret, now),
+                expected,
+                "{seconds}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_signature_covers_body_path_and_call() {
+        let secret = SecretString::from("secret");
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let parts = signed(b"{}", &secret);
+        assert_eq!(
+            verify(&parts, b"{ }", "key", &secret, now),
+            Err(Refusal::Mismatch)
+        );
+        let mut elsewhere = parts.clone();
+        elsewhere.uri = "/elsewhere".parse().unwrap();
+        assert_eq!(
+            verify(&elsewhere, b"{}", "key", &secret, now),
+            Err(Refusal::Mismatch)
+        );
+        let mut queried = parts.clone();
+        queried.uri = "/?a=b".parse().unwrap();
+        assert_eq!(
+            verify(&queried, b"{}", "key", &secret, now),
+            Err(Refusal::Malformed)
+        );
+        let mut other = parts;
+        other
+            .headers
+            .insert("x-amz-target", "AmazonSQS.PurgeQueue".parse().unwrap());
+        assert_eq!(
+            verify(&other, b"{}", "key", &secret, now),
+            Err(Refusal::Mismatch)
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! The SQLite file: its form, and the queues in it. Messages are in [`messages`], redrive in [`redrive`].
+//! The `SQLite` file: its form, and the queues in it. Messages are in [`messages`], redrive in [`redrive`].
 //!
 //! Everything here blocks; [`crate::Queues`] calls it on a blocking thread, one call at a time. Every change is one
 //! transaction on a write-ahead log that is flushed to disk (`synchronous = FULL`) before the call returns.

@@ -1,6 +1,6 @@
 //! The queues through both faces: the Rust API under a paused clock, and the real SDK over loopback.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod auth;
 mod crash;
