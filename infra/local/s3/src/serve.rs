@@ -5,7 +5,6 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,16 +21,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Waits out a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves HTTP/1.1 until `shutdown` is ready, then lets running requests end, for at most 10 seconds.
-///
-/// # Errors
-///
-/// None at present: a connection's failure ends that connection only.
-pub async fn serve(
-    listener: TcpListener,
-    service: S3Service,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
+/// Serves HTTP/1.1 until `shutdown` is ready, then lets running requests end, for at most 10 seconds. A connection's
+/// failure ends that connection only.
+pub async fn serve(listener: TcpListener, service: S3Service, shutdown: impl Future<Output = ()>) {
     let mut shutdown = pin!(shutdown);
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopped) = watch::channel(());
@@ -66,7 +58,6 @@ pub async fn serve(
     if drained.await.is_err() {
         tracing::warn!("requests to the object store were cut off at the shutdown");
     }
-    Ok(())
 }
 
 async fn connection(stream: TcpStream, service: S3Service, mut stopped: watch::Receiver<()>) {

@@ -32,7 +32,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`], [`StoreError::Corrupt`]. What has been removed by then stays removed; a later sweep goes on.
+    /// [`StoreError::Io`]; [`StoreError::Corrupt`] for an unfinished upload. What has been removed by then stays removed; a later sweep goes on.
     pub fn expire(&self, now: Timestamp) -> Result<Expired, StoreError> {
         let mut expired = Expired::default();
         let buckets: Vec<_> = read(&self.inner.buckets).values().cloned().collect();
@@ -42,8 +42,15 @@ impl Store {
                 let life = SignedDuration::from_hours(i64::from(rule.days) * 24);
                 let mut walker = Walker::new(&bucket, &rule.prefix)?;
                 while let Some((key, path)) = walker.next(None)? {
-                    let Some(meta) = read_meta(&path)? else {
-                        continue;
+                    let meta = match read_meta(&path) {
+                        Ok(Some(meta)) => meta,
+                        Ok(None) => continue,
+                        Err(error @ StoreError::Corrupt { .. }) => {
+                            // Kept for whoever wants to look into it; the others are not to wait for that.
+                            tracing::error!(%error, "an object is damaged");
+                            continue;
+                        }
+                        Err(error) => return Err(error),
                     };
                     if now.duration_since(meta.last_modified) < life {
                         continue;

@@ -38,9 +38,7 @@ async fn serve_until_killed(dir: &Path) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     eprintln!("listening {}", listener.local_addr().unwrap());
     let service = service(store, &credentials());
-    serve(listener, service, std::future::pending())
-        .await
-        .unwrap();
+    serve(listener, service, std::future::pending()).await;
 }
 
 async fn start(dir: &Path) -> (Child, SocketAddr) {

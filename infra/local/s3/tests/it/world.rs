@@ -14,19 +14,19 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-pub const BUCKET: &str = "media";
+pub(crate) const BUCKET: &str = "media";
 
-pub struct World {
-    pub store: Store,
-    pub service: S3Service,
-    pub client: Client,
-    pub address: SocketAddr,
-    pub dir: TempDir,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) service: S3Service,
+    pub(crate) client: Client,
+    pub(crate) address: SocketAddr,
+    pub(crate) dir: TempDir,
     _stop: oneshot::Sender<()>,
 }
 
 /// In memory where the machine has such a folder: the same code runs, only the flushes are cheap.
-pub fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     match memory.is_dir() {
         true => tempfile::tempdir_in(memory).unwrap(),
@@ -34,14 +34,18 @@ pub fn folder() -> TempDir {
     }
 }
 
-pub fn credentials() -> Credentials {
+pub(crate) fn credentials() -> Credentials {
     Credentials {
         access_key_id: "LOCALTESTKEY".to_owned(),
         secret_access_key: "not-a-secret".to_owned().into(),
     }
 }
 
-pub fn client(address: SocketAddr, secret: &str) -> Client {
+pub(crate) fn client(address: SocketAddr, secret: &str) -> Client {
+    client_at(format!("http://{address}"), secret)
+}
+
+pub(crate) fn client_at(endpoint: String, secret: &str) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))
@@ -52,7 +56,7 @@ pub fn client(address: SocketAddr, secret: &str) -> Client {
             None,
             "test",
         ))
-        .endpoint_url(format!("http://{address}"))
+        .endpoint_url(endpoint)
         .force_path_style(true)
         .retry_config(RetryConfig::disabled())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
@@ -61,7 +65,7 @@ pub fn client(address: SocketAddr, secret: &str) -> Client {
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let dir = folder();
         let store = Store::open(dir.path()).unwrap();
         store.create_bucket(BUCKET, &[]).unwrap();
@@ -83,18 +87,18 @@ impl World {
         }
     }
 
-    pub async fn put(&self, key: &str, body: &[u8]) {
+    pub(crate) async fn put(&self, key: &str, body: &[u8]) {
         let put = self.client.put_object().bucket(BUCKET).key(key);
         put.body(body.to_vec().into()).send().await.unwrap();
     }
 
-    pub async fn get(&self, key: &str) -> Vec<u8> {
+    pub(crate) async fn get(&self, key: &str) -> Vec<u8> {
         let got = self.client.get_object().bucket(BUCKET).key(key).send();
         let body = got.await.unwrap().body.collect().await.unwrap();
         body.into_bytes().to_vec()
     }
 
-    pub async fn exists(&self, key: &str) -> bool {
+    pub(crate) async fn exists(&self, key: &str) -> bool {
         let head = self.client.head_object().bucket(BUCKET).key(key).send();
         match head.await {
             Ok(_) => true,
@@ -106,14 +110,14 @@ impl World {
     }
 
     /// Files that are half-written.
-    pub fn leftovers(&self) -> usize {
+    pub(crate) fn leftovers(&self) -> usize {
         std::fs::read_dir(self.dir.path().join("tmp"))
             .unwrap()
             .count()
     }
 
     /// Sends what was presigned, after `change` had its way with it.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         presigned: &PresignedRequest,
         body: &[u8],
@@ -135,19 +139,19 @@ impl World {
 }
 
 /// The HTTP status of a failed call.
-pub fn status<E>(error: &SdkError<E>) -> u16 {
+pub(crate) fn status<E>(error: &SdkError<E>) -> u16 {
     error.raw_response().expect("an answer").status().as_u16()
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(": ")?;
             found.eq_ignore_ascii_case(name).then_some(value)
@@ -155,7 +159,7 @@ impl Answer {
     }
 
     /// The `Code` of an S3 error.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         let text = std::str::from_utf8(&self.body).unwrap();
         let (_, rest) = text
             .split_once("<Code>")
@@ -164,8 +168,8 @@ impl Answer {
     }
 }
 
-/// One request, byte by byte as given, with the end of sending after the body.
-pub async fn raw(
+/// One request, byte by byte as given, hanging up after a body that is shorter than promised.
+pub(crate) async fn raw(
     address: SocketAddr,
     method: &str,
     target: &str,
@@ -182,7 +186,10 @@ pub async fn raw(
     stream.write_all(head.as_bytes()).await.unwrap();
     // A server that has refused the head may have stopped reading.
     let _ = stream.write_all(body).await;
-    let _ = stream.shutdown().await;
+    let promised = headers.iter().find(|(name, _)| name == "content-length");
+    if promised.is_some_and(|(_, length)| length.parse() != Ok(body.len())) {
+        let _ = stream.shutdown().await;
+    }
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes).await;
     let end = bytes
