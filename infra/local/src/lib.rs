@@ -8,4 +8,5 @@
     )
 )]
 
+pub mod data_folder;
 pub mod template;
