@@ -1,0 +1,49 @@
+import { place, routeFor } from "../router";
+import { Mark } from "../ui/icons";
+import { useTitle } from "../ui/title";
+import { words } from "../words";
+import { Gallery } from "./gallery";
+
+function problemFor(code: string): string {
+  const known: Record<string, string> = words.front.problems;
+  return known[code] ?? words.front.problems.other;
+}
+
+/** What someone sees who isn't signed in, on whatever page they wanted to be. */
+export function Front() {
+  useTitle(words.product);
+  const { path, query } = place.value;
+  const wanted = routeFor(path).view === "front" ? "/studio" : path + (query.size > 0 ? `?${query}` : "");
+  const problem = query.get("problem");
+  const returning = wanted !== "/studio";
+  return (
+    <main class="front">
+      <div class="front-brand">
+        <Mark />
+        <span>{words.product}</span>
+      </div>
+      <div class="front-words">
+        <h1>{words.front.title}</h1>
+        <p class="front-lead">{returning ? words.front.signInAgainLead : words.front.lead}</p>
+        {problem && (
+          <p class="hint hint-problem" role="alert">
+            {problemFor(problem)}
+          </p>
+        )}
+        <a class="button button-primary button-large" href={`/auth/login?next=${encodeURIComponent(wanted)}`}>
+          {returning ? words.front.signInAgain : words.front.signIn}
+        </a>
+      </div>
+      <Gallery />
+      <ul class="front-points">
+        {words.front.points.map((point) => (
+          <li key={point.title}>
+            <h2>{point.title}</h2>
+            <p>{point.text}</p>
+          </li>
+        ))}
+      </ul>
+      <p class="front-note muted">{words.front.artNote}</p>
+    </main>
+  );
+}

@@ -1,0 +1,90 @@
+// Who is signed in. Reading the profile also renews the cookies that open the
+// media, so it is repeated before they run out.
+
+import { computed, signal } from "@preact/signals";
+import { Refused, get, onSignedOut, request } from "../api/client";
+import type { Me } from "../api/types";
+
+export type Session =
+  | { state: "loading" }
+  | { state: "signed-out" }
+  | { state: "suspended" }
+  | { state: "unreachable" }
+  | { state: "signed-in"; me: Me };
+
+export const session = signal<Session>({ state: "loading" });
+
+export const me = computed(() => (session.value.state === "signed-in" ? session.value.me : null));
+
+// The cookies live for an hour.
+const renewAfterMs = 45 * 60_000;
+let renewedAt = 0;
+let renewing: Promise<void> | null = null;
+
+async function load(): Promise<void> {
+  try {
+    const profile = await get<Me>("/me");
+    renewedAt = Date.now();
+    session.value = { state: "signed-in", me: profile };
+  } catch (failure) {
+    if (failure instanceof Refused && failure.status === 401) {
+      session.value = { state: "signed-out" };
+    } else if (failure instanceof Refused && failure.code === "suspended") {
+      session.value = { state: "suspended" };
+    } else if (session.value.state !== "signed-in") {
+      // Someone who is already at work keeps what they see.
+      session.value = { state: "unreachable" };
+    }
+  }
+}
+
+/** Reads the profile, its usage figures and new media cookies. */
+export function refreshMe(): Promise<void> {
+  renewing ??= load().finally(() => {
+    renewing = null;
+  });
+  return renewing;
+}
+
+function renewWhenDue(): void {
+  if (session.value.state === "signed-in" && document.visibilityState === "visible" && Date.now() - renewedAt >= renewAfterMs) {
+    void refreshMe();
+  }
+}
+
+export function startSession(): void {
+  onSignedOut(() => {
+    session.value = { state: "signed-out" };
+  });
+  void refreshMe();
+  const everyMinute = 60_000;
+  setInterval(renewWhenDue, everyMinute);
+  document.addEventListener("visibilitychange", renewWhenDue);
+  window.addEventListener("online", () => {
+    if (session.value.state === "unreachable") void refreshMe();
+  });
+}
+
+// A picture that fails to load may only lack a fresh cookie; one renewal serves
+// all that fail together.
+const leastBetweenRenewalsMs = 30_000;
+
+/** Renews the media cookies unless that has just been done. */
+export async function renewMedia(): Promise<boolean> {
+  if (Date.now() - renewedAt < leastBetweenRenewalsMs) return false;
+  await refreshMe();
+  return true;
+}
+
+export async function signOut(): Promise<void> {
+  await request("POST", "/auth/logout", { absolute: true });
+  const id = me.value?.id;
+  if (id) {
+    // On a shared computer the next person must not find the prompt.
+    for (const key of Object.keys(localStorage)) {
+      if (key.endsWith(`:${id}`)) localStorage.removeItem(key);
+    }
+  }
+  // A fresh page forgets everything that was in memory.
+  location.assign("/");
+}
