@@ -1,7 +1,7 @@
 // Every word that the app itself says, in one place, so that a translation is a
 // second file of this shape. Texts about models come from the server.
 
-import type { ModelKind, Problem } from "./api/types";
+import type { ModelKind, ParameterValue, Problem } from "./api/types";
 import { bytes, count } from "./lib/format";
 
 const plural = (n: number, one: string, many: string) => `${count(n)} ${n === 1 ? one : many}`;
@@ -90,7 +90,6 @@ export const words = {
     signOut: "Sign out",
     shortcuts: "Keyboard shortcuts",
     api: "API documentation",
-    signOutFailed: "We couldn't sign you out. Please try again.",
   },
 
   usage: {
@@ -126,7 +125,6 @@ export const words = {
     search: "Search models",
     all: "All",
     none: "No model fits. Try another word or kind.",
-    use: (name: string) => `Use ${name}`,
     inUse: "In use",
     useThis: "Use this model",
     what: "What it is",
@@ -159,13 +157,10 @@ export const words = {
     tooLong: (by: number) => `${plural(by, "character", "characters")} too many.`,
     missing: "This is needed.",
     settings: "Settings",
-    moreSettings: "More settings",
     outputs: "Outputs",
     reset: "Reset",
     resetDone: "Settings are back at the model's own.",
-    clear: "Clear",
     seedRandom: "Random each time",
-    seedLocked: "Kept",
     seedLock: "Keep the seed",
     seedUnlock: "Use a random seed",
     seedRoll: "Roll a new seed",
@@ -174,8 +169,6 @@ export const words = {
     range: (min: string, max: string) => `From ${min} to ${max}.`,
     replaced: (value: string) => `“${value}” isn't available with this model.`,
     generate: "Generate",
-    generateFor: (price: string) => `Generate for ${price}`,
-    estimating: "Working out the price",
     unitsOf: (units: number, remaining: number) => `Takes ${plural(units, "unit", "units")} of ${count(remaining)} left this month`,
     sending: "Sending",
     retrying: "No answer yet. Sending again; it won't be made twice.",
@@ -198,9 +191,7 @@ export const words = {
     imagesOne: "Image",
     add: "Add image",
     drop: "Drop, paste or choose",
-    dropHere: "Drop it here",
     fromLibrary: "From library",
-    fromDevice: "From this device",
     remove: (name: string) => `Remove ${name}`,
     rule: (types: string, max: number) => `${types}, up to ${bytes(max)}`,
     maskRule: "White is repainted, black is kept. Same shape as the image.",
@@ -348,7 +339,6 @@ export const words = {
     altHelp: "What someone who can't see it should know.",
     edit: "Edit title and alt text",
     saved: "Saved.",
-    saveFailed: "That couldn't be saved.",
     kind: "Kind",
     created: "Made",
     model: "Model",
@@ -375,7 +365,6 @@ export const words = {
     created: "Link created.",
     end: "End link",
     ended: "The link has ended.",
-    endFailed: "The link couldn't be ended.",
     failed: "The link couldn't be created.",
     views: (n: number) => plural(n, "view", "views"),
     expires: (date: string) => `Until ${date}`,
@@ -445,4 +434,10 @@ export const words = {
 /** What a refusal means to the person: the server's own words where it has some. */
 export function problemText(problem: Problem): string {
   return problem.detail ?? (problem.title || words.errors.byCode[problem.code] || words.errors.byCode["internal"] || "");
+}
+
+/** A parameter's value when no option names it. */
+export function parameterValue(value: ParameterValue): string {
+  if (typeof value === "boolean") return value ? words.form.on : words.form.off;
+  return String(value);
 }

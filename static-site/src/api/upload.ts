@@ -6,7 +6,7 @@ import type { UploadTicket, UploadedImage } from "./types";
 /** What the server takes: it refuses anything else, so the form says so first. */
 export const uploadRules = {
   contentTypes: ["image/png", "image/jpeg", "image/webp"],
-  maxBytes: 10 * 1024 * 1024,
+  maxBytes: 10_000_000,
   maxPixels: 16_000_000,
 } as const;
 

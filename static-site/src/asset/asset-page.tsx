@@ -79,7 +79,7 @@ function Shown({ asset, onChange }: { asset: Asset; onChange: (asset: Asset) => 
     else goBack("/library");
   };
   const restore = () => {
-    void restoreAssets([asset]).then(() => onChange({ ...asset, deleted_at: null }));
+    void restoreAssets([asset]).then((back) => back.length > 0 && onChange({ ...asset, deleted_at: null }));
   };
   useEffect(() =>
     whileShown({

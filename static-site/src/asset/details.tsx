@@ -1,13 +1,13 @@
 import { useId, useState } from "preact/hooks";
 import type { Asset, AssetChange } from "../api/types";
 import { copyText } from "../lib/copy";
-import { bytes, dateTime, language, parameterValue } from "../lib/format";
+import { bytes, dateTime, language } from "../lib/format";
 import { note, noteFailure } from "../state/announce";
 import { changeAsset } from "../state/library";
 import { modelById, modelName } from "../state/models";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
-import { words } from "../words";
+import { parameterValue, words } from "../words";
 
 interface DetailsProps {
   asset: Asset;

@@ -1,6 +1,6 @@
 // Numbers, money and times as the page shows them, in one language.
 
-import type { Money, ParameterValue } from "../api/types";
+import type { Money } from "../api/types";
 
 export const language = "en";
 
@@ -72,11 +72,6 @@ export function ago(iso: string, now: number): string {
 export function clock(totalSeconds: number): string {
   const seconds = Math.max(0, Math.floor(totalSeconds));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-}
-
-export function parameterValue(value: ParameterValue): string {
-  if (typeof value === "boolean") return value ? "On" : "Off";
-  return String(value);
 }
 
 /** Cuts at a word, for places where a whole prompt has no room. */

@@ -195,7 +195,7 @@ interface SelectionBarProps {
 function SelectionBar({ list, selection, onDone }: SelectionBarProps) {
   const chosen: Asset[] = list.items.value.filter((a) => selection.has(a.id));
   const none = chosen.length === 0;
-  const run = (action: () => Promise<void>) => {
+  const run = (action: () => Promise<unknown>) => {
     if (none) return;
     void action();
     onDone();
@@ -214,7 +214,7 @@ function SelectionBar({ list, selection, onDone }: SelectionBarProps) {
             type="button"
             class="button"
             aria-disabled={none}
-            onClick={() => run(async () => void (await Promise.all(chosen.filter((a) => !a.favourite).map(toggleFavourite))))}
+            onClick={() => run(() => Promise.all(chosen.filter((a) => !a.favourite).map(toggleFavourite)))}
           >
             <Icon name="heart" />
             {words.asset.favourite}

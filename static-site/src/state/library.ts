@@ -235,13 +235,13 @@ export async function trashAssets(assets: Asset[]): Promise<void> {
   });
 }
 
-/** Takes assets out of the trash. */
-export async function restoreAssets(assets: Asset[], putBack?: (back: Asset[]) => void): Promise<void> {
+/** Takes assets out of the trash; answers those that are back. */
+export async function restoreAssets(assets: Asset[], putBack?: (back: Asset[]) => void): Promise<Asset[]> {
   const { done, failure } = await forEach(assets, async (asset) => {
     await send("POST", `/assets/${encodeURIComponent(asset.id)}/restore`);
   });
   if (failure !== null) noteFailure(failure);
-  if (done.length === 0) return;
+  if (done.length === 0) return done;
   const doneIds = new Set(done.map((a) => a.id));
   for (const list of lists.values()) {
     if (list.filters.trash) list.items.value = list.items.peek().filter((a) => !doneIds.has(a.id));
@@ -249,6 +249,7 @@ export async function restoreAssets(assets: Asset[], putBack?: (back: Asset[]) =
   if (putBack) putBack(done.map((a) => ({ ...a, deleted_at: null })));
   else forgetTrash(false);
   note(words.asset.restored(done.length));
+  return done;
 }
 
 /** Drops the lists that a move in or out of the trash has made wrong. */

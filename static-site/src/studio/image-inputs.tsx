@@ -102,11 +102,11 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
               class="slot-file"
               aria-invalid={said !== null}
               aria-describedby={`${id}-rule${said ? ` ${id}-issue` : ""}`}
-              aria-label={`${label}: ${words.slots.fromDevice}`}
+              aria-label={`${label}: ${words.slots.drop}`}
               onClick={() => file.current?.click()}
             >
               <Icon name="add" />
-              <span>{over ? words.slots.dropHere : words.slots.drop}</span>
+              <span>{words.slots.drop}</span>
             </button>
             {slot !== "mask" && (
               <button

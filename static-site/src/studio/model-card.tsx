@@ -30,7 +30,7 @@ interface ModelCardProps {
 export function ModelCard({ model, inUse, onUse, onAbout }: ModelCardProps) {
   return (
     <li class={inUse ? "model model-in-use" : "model"}>
-      <button type="button" class="model-use" onClick={onUse} aria-pressed={inUse} aria-label={words.models.use(model.name)}>
+      <button type="button" class="model-use" onClick={onUse} aria-pressed={inUse}>
         <span class="model-name">
           {model.name}
           {inUse && <Icon name="check" />}

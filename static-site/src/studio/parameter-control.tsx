@@ -3,10 +3,9 @@ import { useId } from "preact/hooks";
 import type { Parameter, ParameterValue } from "../api/types";
 import { type ParameterField, largestSeed, randomSeed } from "../form/model-form";
 import { ratioOf } from "../lib/aspect";
-import { parameterValue } from "../lib/format";
 import { setValue } from "../state/draft";
 import { Icon } from "../ui/icons";
-import { words } from "../words";
+import { parameterValue, words } from "../words";
 
 interface ControlProps {
   field: ParameterField;

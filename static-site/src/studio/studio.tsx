@@ -88,7 +88,11 @@ function Maker({ onPick }: { onPick: () => void }) {
       requestAnimationFrame(() => document.querySelector<HTMLElement>(".maker [aria-invalid='true']")?.focus());
       return;
     }
-    if (await submit(requestFor(current))) setTried(false);
+    if (!(await submit(requestFor(current)))) return;
+    setTried(false);
+    // On a narrow screen the results are below the form, out of sight.
+    const results = document.querySelector(".results");
+    if (results && results.getBoundingClientRect().top > window.innerHeight * 0.7) results.scrollIntoView({ behavior: "smooth" });
   };
   return (
     <form

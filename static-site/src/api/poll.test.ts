@@ -1,0 +1,9 @@
+import { expect, test } from "vitest";
+import { jobPace, nextWait } from "./poll";
+
+test("waits grow from one second to five and start over with news", () => {
+  const waits = [jobPace.firstMs];
+  for (let n = 0; n < 6; n += 1) waits.push(nextWait(waits.at(-1) ?? 0, false, jobPace));
+  expect(waits).toEqual([1000, 1500, 2250, 3375, 5000, 5000, 5000]);
+  expect(nextWait(5000, true, jobPace)).toBe(1000);
+});

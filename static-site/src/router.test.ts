@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { routeFor } from "./router";
+
+test.each([
+  ["/", { view: "front" }],
+  ["/studio", { view: "studio" }],
+  ["/studio/", { view: "studio" }],
+  ["/library", { view: "library" }],
+  ["/library/a%2Fb", { view: "asset", id: "a/b" }],
+  ["/library/%E0%A4%A", { view: "not-found" }],
+  ["/library/a/b", { view: "not-found" }],
+  ["/usage", { view: "usage" }],
+  ["/nowhere", { view: "not-found" }],
+])("%s", (path, route) => {
+  expect(routeFor(path)).toEqual(route);
+});
