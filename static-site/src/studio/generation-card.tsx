@@ -9,6 +9,7 @@ import { makesVideo, modelById, modelName } from "../state/models";
 import { reuseGeneration } from "../state/recall";
 import { submit } from "../state/submit";
 import { Icon } from "../ui/icons";
+import { ratio } from "../ui/picture";
 import { Tile } from "../ui/tile";
 import { words } from "../words";
 
@@ -87,27 +88,29 @@ function Charge({ generation }: { generation: Generation }) {
   return <span>{words.generation.charged(units.charged, price.actual ? money(price.actual) : null)}</span>;
 }
 
+/** Outputs of one request have one shape: side by side, four broad ones in a square. */
+function columnsFor(count: number, ratio: number): number {
+  const square = count === 4 && ratio >= 1;
+  return square ? 2 : Math.min(4, Math.max(1, count));
+}
+
 function Outputs({ generation, over }: { generation: Generation; over: boolean }) {
-  const expected = expectedRatio(generation.parameters);
-  if (!over) {
-    return (
-      <ul class="grid grid-results">
-        {generation.assets.map((asset) => (
-          <Tile key={asset.id} asset={asset} sizes="(min-width: 1000px) 400px, 90vw" />
-        ))}
-        {Array.from({ length: Math.max(1, generation.outputs - generation.assets.length) }, (_, index) => (
-          <li key={`wait-${index}`} class="tile tile-waiting" style={{ "--ratio": String(expected) }}>
-            {index === 0 ? <Waiting generation={generation} /> : null}
-          </li>
-        ))}
-      </ul>
-    );
-  }
-  if (generation.assets.length === 0 && generation.state !== "complete") return <Ended generation={generation} />;
+  const { assets, outputs } = generation;
+  if (over && assets.length === 0 && generation.state !== "complete") return <Ended generation={generation} />;
+  const [first] = assets;
+  const shape = first ? ratio(first) : expectedRatio(generation.parameters);
+  const waiting = over ? 0 : Math.max(1, outputs - assets.length);
+  const columns = columnsFor(assets.length + waiting, shape);
+  const sizes = `(min-width: 1000px) calc((100vw - 540px) / ${columns}), calc(100vw / ${Math.min(2, columns)})`;
   return (
-    <ul class="grid grid-results">
-      {generation.assets.map((asset) => (
-        <Tile key={asset.id} asset={asset} sizes="(min-width: 1000px) 400px, 90vw" />
+    <ul class="outputs" style={{ "--columns": String(columns), "--narrow-columns": String(Math.min(2, columns)), "--ratio": shape.toFixed(4) }}>
+      {assets.map((asset) => (
+        <Tile key={asset.id} asset={asset} sizes={sizes} />
+      ))}
+      {Array.from({ length: waiting }, (_, index) => (
+        <li key={`wait-${index}`} class="tile tile-waiting" style={{ "--ratio": shape.toFixed(4) }}>
+          {index === 0 ? <Waiting generation={generation} /> : null}
+        </li>
       ))}
     </ul>
   );

@@ -56,8 +56,17 @@ interface PictureProps {
 
 export function Picture({ asset, sizes, original = false, eager = false }: PictureProps) {
   const [arrived, setArrived] = useState(false);
+  const [settled, setSettled] = useState(false);
   const [attempt, setAttempt] = useState(0);
   const [failed, setFailed] = useState(false);
+  // The blur stays beneath until the picture has faded in, then makes way for
+  // what shines through a transparent one.
+  useEffect(() => {
+    if (!arrived) return;
+    const fadeMs = 400;
+    const timer = setTimeout(() => setSettled(true), fadeMs);
+    return () => clearTimeout(timer);
+  }, [arrived]);
   const thumbnails = [...asset.thumbnails].sort((a, b) => a.width - b.width);
   const withOriginal = asset.kind === "image" && (original || thumbnails.length === 0);
   const sources = [
@@ -68,7 +77,7 @@ export function Picture({ asset, sizes, original = false, eager = false }: Pictu
   if (!smallest || failed) return <Drawn asset={asset} />;
   return (
     <>
-      {asset.placeholder && !arrived && <Blur hash={asset.placeholder} />}
+      {asset.placeholder && !settled && <Blur hash={asset.placeholder} />}
       <img
         key={attempt}
         class={arrived ? "picture picture-arrived" : "picture"}
