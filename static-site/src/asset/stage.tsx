@@ -8,7 +8,7 @@ import { words } from "../words";
 /** The picture or film itself, as large as the window allows. */
 export function Stage({ asset }: { asset: Asset }) {
   return (
-    <div class="stage" style={{ "--ratio": ratio(asset).toFixed(4) }}>
+    <div class={asset.kind === "video" ? "stage stage-of-film" : "stage"} style={{ "--ratio": ratio(asset).toFixed(4) }}>
       {asset.kind === "video" ? (
         <Film asset={asset} />
       ) : (
