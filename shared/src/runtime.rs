@@ -9,13 +9,19 @@ use aws_smithy_http_client::tls;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use tokio::sync::OnceCell;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Env};
 use crate::db::Db;
+use crate::jobs::StepError;
 use crate::media::Media;
+use crate::media::signed::{InvalidKey, MediaSigner};
+use crate::provider::Provider;
+use crate::provider::fal::Fal;
 use crate::queue::Queues;
-use crate::secrets::Secrets;
+use crate::secrets::{SecretError, SecretName, Secrets};
+use secrecy::ExposeSecret;
 
 /// Everything a function stands on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,6 +40,20 @@ pub struct Platform {
     pub secrets: Secrets,
     /// For everything outside AWS: no redirects, explicit time-outs at each call.
     pub http: reqwest::Client,
+    /// Built when first needed: most functions never ask the provider.
+    provider: Arc<OnceCell<Arc<dyn Provider>>>,
+    signer: Arc<OnceCell<Arc<MediaSigner>>>,
+}
+
+/// Media can't be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    /// The key can't be had.
+    #[error("the signing key can't be read")]
+    Secret(#[from] SecretError),
+    /// It is no EC P-256 key.
+    #[error("the signing key is unusable")]
+    Key(#[from] InvalidKey),
 }
 
 impl Platform {
@@ -59,9 +79,43 @@ impl Platform {
             queues: Queues::new(&sdk, env, &config),
             secrets: Secrets::new(config.secrets.clone(), env.get("AWS_SESSION_TOKEN"), http.clone()),
             http,
+            provider: Arc::default(),
+            signer: Arc::default(),
             clock,
             config,
         })
+    }
+
+    /// The provider's client, with its key.
+    ///
+    /// # Errors
+    /// When the key can't be read.
+    pub async fn provider(&self) -> Result<Arc<dyn Provider>, StepError> {
+        let provider = self.provider.get_or_try_init(|| async {
+            let key = self.secrets.get(SecretName::FalKey).await?;
+            let fal = Fal::new(self.http.clone(), self.config.fal_queue.clone(), &self.config.fal_media_origins, key)?;
+            Ok::<_, StepError>(Arc::new(fal) as Arc<dyn Provider>)
+        });
+        provider.await.cloned()
+    }
+
+    /// What signs media cookies and addresses.
+    ///
+    /// # Errors
+    /// When the key can't be read or is no key.
+    pub async fn signer(&self) -> Result<Arc<MediaSigner>, SignerError> {
+        let signer = self.signer.get_or_try_init(|| async {
+            let pem = self.secrets.get(SecretName::MediaSigningKey).await?;
+            Ok::<_, SignerError>(Arc::new(MediaSigner::new(pem.expose_secret(), &self.config.media_key_pair, &self.config.origin)?))
+        });
+        signer.await.cloned()
+    }
+
+    /// The platform with another provider: for tests, and for whoever adds one.
+    #[must_use]
+    pub fn with_provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.provider = Arc::new(OnceCell::new_with(Some(provider)));
+        self
     }
 }
 
@@ -129,4 +183,45 @@ fn http_client() -> Result<reqwest::Client, ConfigError> {
         .connect_timeout(Duration::from_secs(2))
         .build()
         .map_err(|e| ConfigError(vec![format!("HTTP client: {e}")]))
+}
+
+/// What ends a function: the runtime logs it and Lambda starts a new sandbox.
+pub type Error = lambda_runtime::Error;
+
+/// The variables and the platform of this process, with logging set up: the first line of every `main`.
+///
+/// # Errors
+/// [`ConfigError`] with every problem found.
+pub fn start() -> Result<Platform, ConfigError> {
+    let env = Env::process();
+    crate::telemetry::init(&env);
+    Platform::connect(&env)
+}
+
+/// Answers API Gateway events with `router` until the sandbox ends.
+///
+/// # Errors
+/// Only when Lambda's runtime interface is lost.
+#[cfg(feature = "http")]
+pub async fn serve_http(router: axum::Router) -> Result<(), Error> {
+    lambda_http::run(router).await
+}
+
+/// Answers events of type `E` with `handle` until the sandbox ends.
+///
+/// # Errors
+/// Only when Lambda's runtime interface is lost.
+pub async fn serve_events<E, A, F, Fut>(handle: F) -> Result<(), Error>
+where
+    E: serde::de::DeserializeOwned + Send + 'static,
+    A: serde::Serialize + Send + 'static,
+    F: Fn(E) -> Fut + Clone + Send + Sync + 'static,
+    Fut: std::future::Future<Output = A> + Send,
+{
+    let handle = lambda_runtime::service_fn(move |event: lambda_runtime::LambdaEvent<E>| {
+        let handle = handle.clone();
+        // Boxed: the future of a whole function is too deep for the compiler to lay out inline.
+        async move { Ok::<A, Error>(Box::pin(handle(event.payload)).await) }
+    });
+    lambda_runtime::run(handle).await
 }

@@ -1,1 +1,15 @@
+//! The function `admin`: the administrators' console. Nothing is administered over HTTP yet: every call is answered as unknown.
+//! Admins are made by the operator's command.
 
+use shared::runtime::Platform;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Everything `admin` answers.
+pub fn router(platform: &Platform) -> axum::Router {
+    shared::http::app(platform, routes())
+}
+
+/// The routes with their descriptions.
+pub fn routes() -> OpenApiRouter<Platform> {
+    OpenApiRouter::new()
+}

@@ -1,1 +1,13 @@
-fn main() {}
+//! The Lambda function `thumbnailer`; see its library for what it does.
+
+use shared::runtime::{self, Error};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let platform = runtime::start()?;
+    runtime::serve_events(move |event| {
+        let platform = platform.clone();
+        async move { thumbnailer::handle(&platform, event).await }
+    })
+    .await
+}

@@ -1,1 +1,59 @@
+//! The function `worker`: owner of every open state.
+//!
+//! Woken every minute to look at what is due, and by the queue `tasks` to do it sooner: starting waiting calls, polling.
+//! Whatever is lost elsewhere, a webhook, a message, a reply, only costs time, because it is found here.
 
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use serde_json::Value;
+use shared::db::users;
+use shared::jobs::{Jobs, StepError};
+use shared::queue::{JobError, Task, run_batch};
+use shared::runtime::Platform;
+
+/// Tasks worked on at once: they wait for the provider, not for the processor.
+const AT_ONCE: usize = 10;
+
+/// Works on a batch of tasks.
+pub async fn handle(platform: &Platform, event: SqsEvent) -> SqsBatchResponse {
+    run_batch(event, AT_ONCE, |task: Task, _| async move { work(platform, task).await.map_err(JobError::from) }).await
+}
+
+async fn work(platform: &Platform, task: Task) -> Result<(), StepError> {
+    let jobs = Jobs::new(platform).await?;
+    match task {
+        Task::Start { user } => match users::get(&platform.db, user).await? {
+            Some(user) => jobs.try_start(&user).await,
+            None => Ok(()),
+        },
+        Task::Poll { call, polls } => jobs.poll(call, polls).await,
+    }
+}
+
+/// Looks at everything that is due. A failed look is logged; the next minute brings another.
+pub async fn tick(platform: &Platform) {
+    let started = std::time::Instant::now();
+    let swept = match Jobs::new(platform).await {
+        Ok(jobs) => jobs.sweep().await,
+        Err(error) => Err(error),
+    };
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match swept {
+        Ok(swept) => tracing::info!(swept.due, swept.failed, duration_ms, "swept"),
+        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, duration_ms, "the sweep stopped"),
+    }
+}
+
+/// Lambda's one entry: a batch of tasks, or the schedule.
+pub async fn handle_any(platform: &Platform, event: Value) -> SqsBatchResponse {
+    if event.get("Records").is_none() {
+        tick(platform).await;
+        return SqsBatchResponse::default();
+    }
+    match serde_json::from_value(event) {
+        Ok(batch) => handle(platform, batch).await,
+        Err(error) => {
+            tracing::error!(%error, "an event of no known kind");
+            SqsBatchResponse::default()
+        }
+    }
+}

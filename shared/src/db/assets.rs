@@ -1,21 +1,43 @@
 //! The library: assets, and the lists they are entered in.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
-use super::expr::s;
-use super::{Cond, Db, DbError, Lost, Page, Range, Write, attribute, encode, jobs, keys, stamp};
+use super::expr::{n, s};
+use super::keys::AssetList;
+use super::{Cond, Db, DbError, Item, Lost, Range, Write, attribute, encode, jobs, keys, stamp};
 use crate::domain::asset::{Asset, PosterState, Thumbnail};
 use crate::id::{AssetId, UserId};
 
 /// Which part of the library to read.
 #[derive(Clone, Copy, Debug)]
-pub struct Listing<'a> {
-    /// Continue after this sort key.
-    pub after: Option<&'a str>,
+pub struct Listing {
+    /// Continue after this asset, which need not exist.
+    pub after: Option<AssetId>,
     /// Newest first.
     pub newest_first: bool,
-    /// How many items to read at most.
+    /// How many items to read at most; 100 for lists.
     pub limit: i32,
+}
+
+/// A page of assets, and the one to continue after.
+#[derive(Debug)]
+pub struct AssetPage {
+    /// In the order asked for.
+    pub items: Vec<Asset>,
+    /// `None` at the end.
+    pub next: Option<AssetId>,
+}
+
+/// What an owner changes; `Some(None)` removes.
+#[derive(Clone, Debug, Default)]
+pub struct AssetEdit {
+    /// See the asset.
+    pub title: Option<Option<String>>,
+    /// See the asset.
+    pub alt_text: Option<Option<String>>,
+    /// See the asset.
+    pub favourite: Option<bool>,
 }
 
 impl Db {
@@ -36,37 +58,106 @@ impl Db {
         if keys.is_empty() { Ok(Vec::new()) } else { self.get_many(&keys).await }
     }
 
-    /// A page of all assets of `user`, the trash included: the caller filters.
+    /// A page of a list of `user`, or of all assets, the trash included: the caller filters.
     ///
     /// # Errors
     /// [`DbError`] when the table can't be read.
-    pub async fn assets(&self, user: UserId, listing: Listing<'_>) -> Result<Page<Asset>, DbError> {
-        self.query(Range {
-            pk: keys::user_partition(user),
-            prefix: keys::ASSETS,
-            after: listing.after,
-            descending: listing.newest_first,
-            limit: listing.limit,
-        })
-        .await
+    pub async fn assets_in(&self, user: UserId, list: Option<&AssetList>, listing: Listing) -> Result<AssetPage, DbError> {
+        let (pk, prefix) = match list {
+            None => (keys::user_partition(user), keys::ASSETS),
+            Some(list) => (keys::asset_list(user, list), ""),
+        };
+        let after = listing.after.map(|id| format!("{prefix}{id}"));
+        let range = Range { pk, prefix, after: after.as_deref(), descending: listing.newest_first, limit: listing.limit };
+        let id = |sort: &str| sort.strip_prefix(prefix).and_then(|id| id.parse().ok());
+        if list.is_none() {
+            let page = self.query::<Asset>(range).await?;
+            return Ok(AssetPage { items: page.items, next: page.next.as_deref().and_then(id) });
+        }
+        let page = self.query_items(Range { limit: range.limit.min(100), ..range }).await?;
+        let ids: Vec<AssetId> = page.items.iter().filter_map(keys::Key::of_item).filter_map(|key| id(&key.sk)).collect();
+        Ok(AssetPage { items: self.assets_by_id(user, &ids).await?, next: page.next.as_deref().and_then(id) })
     }
 
-    /// A page of the assets entered in a list.
+    /// Changes what the owner says about an asset; `None` when there is no such asset.
     ///
     /// # Errors
-    /// [`DbError`] when the table can't be read.
-    pub async fn listed_assets(&self, user: UserId, list: &keys::AssetList, listing: Listing<'_>) -> Result<Page<Asset>, DbError> {
-        let page = self
-            .query_items(Range {
-                pk: keys::asset_list(user, list),
-                prefix: "",
-                after: listing.after,
-                descending: listing.newest_first,
-                limit: listing.limit.min(100),
-            })
-            .await?;
-        let ids: Vec<AssetId> = page.items.iter().filter_map(keys::Key::of_item).filter_map(|key| key.sk.parse().ok()).collect();
-        Ok(Page { items: self.assets_by_id(user, &ids).await?, next: page.next })
+    /// [`DbError`] when the table can't be written.
+    pub async fn edit_asset(&self, user: UserId, id: AssetId, edit: &AssetEdit) -> Result<Option<Asset>, DbError> {
+        let mut write = Write::update(keys::asset(user, id), Cond::Exists);
+        for (name, value) in [("title", &edit.title), ("alt_text", &edit.alt_text)] {
+            write = match value {
+                None => write,
+                Some(None) => write.remove(name),
+                Some(Some(text)) => write.set(name, s(text)),
+            };
+        }
+        let mut writes = Vec::new();
+        if let Some(favourite) = edit.favourite {
+            write = write.set("favourite", AttributeValue::Bool(favourite));
+            let entry = keys::asset_entry(user, &AssetList::Favourites, id);
+            writes.push(if favourite { enter(entry) } else { Write::delete(entry, always()) });
+        }
+        // An edit that changes nothing still has to say whether the asset exists.
+        writes.push(write.set("v", n(1)));
+        self.written(writes, user, id).await
+    }
+
+    /// Moves an asset to the trash; `false` when there is no such asset. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be written.
+    pub async fn trash_asset(&self, user: UserId, id: AssetId, now: Timestamp) -> Result<bool, DbError> {
+        let writes = vec![
+            enter(keys::asset_entry(user, &AssetList::Trash, id)),
+            Write::update(keys::asset(user, id), Cond::Exists).set_once("deleted_at", s(now)),
+        ];
+        Ok(self.written(writes, user, id).await?.is_some())
+    }
+
+    /// Takes an asset out of the trash; `None` when there is no such asset. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be written.
+    pub async fn restore_asset(&self, user: UserId, id: AssetId) -> Result<Option<Asset>, DbError> {
+        let writes = vec![
+            Write::delete(keys::asset_entry(user, &AssetList::Trash, id), always()),
+            Write::update(keys::asset(user, id), Cond::Exists).remove("deleted_at"),
+        ];
+        self.written(writes, user, id).await
+    }
+
+    /// Enters an asset below its words, so that search finds it. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be written.
+    pub async fn index_words(&self, asset: &Asset, words: &[String]) -> Result<(), DbError> {
+        let entries = words.iter().map(|word| enter(keys::asset_entry(asset.user, &AssetList::Word(word.clone()), asset.id)));
+        match self.transact(entries.collect()).await {
+            Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
+            Err(Lost::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Puts off when `worker` asks for a video's poster again, unless it is there.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be written.
+    pub async fn postpone_poster(&self, user: UserId, id: AssetId, due: Timestamp) -> Result<(), DbError> {
+        let pending = Cond::Eq("poster", attribute(&PosterState::Pending)?);
+        let write = jobs::open_index(id, due).into_iter().fold(Write::update(keys::asset(user, id), pending), |w, (k, v)| w.set(k, v));
+        match self.write(write).await {
+            Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
+            Err(Lost::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn written(&self, writes: Vec<Write>, user: UserId, id: AssetId) -> Result<Option<Asset>, DbError> {
+        match self.transact(writes).await {
+            Ok(()) => self.asset(user, id).await,
+            Err(Lost::Condition { .. }) => Ok(None),
+            Err(Lost::Failed(error)) => Err(error),
+        }
     }
 
     /// Keeps a video's posters. Losing: they are there, or the video is gone.
@@ -85,6 +176,18 @@ impl Db {
         }
         self.write(write).await
     }
+}
+
+/// An entry of a list. It holds nothing but its key, so writing it again is the same.
+fn enter(key: keys::Key) -> Write {
+    let mut item = Item::new();
+    stamp(&mut item, "entry");
+    Write::put(key, item, always())
+}
+
+/// For writes that are the same however often they happen.
+fn always() -> Cond {
+    Cond::NoItem.or(Cond::Exists)
 }
 
 /// Adds an asset to the library. A video without poster is listed as open work. Losing: it exists.

@@ -400,6 +400,16 @@ impl Db {
         taken(self.write(indexed(write, call, due)).await)
     }
 
+    /// Stops listing a call that is over or will not be heard of again. Losing: it isn't.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub async fn forget(&self, call: CallId) -> Result<(), NotTaken> {
+        let over = STATES.into_iter().filter(|state| state.is_settled() && *state != CallState::LateReady);
+        let over = Cond::OneOf("state", over.map(|state| s(state.name())).collect());
+        taken(self.write(Write::update(keys::call(call), over).remove("gsi1pk").remove("gsi1sk")).await)
+    }
+
     /// Keys of calls and assets of one shard that are due, longest due first. The index lags: re-read each.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! An image or a video in the library.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +83,7 @@ pub struct Asset {
     pub prompt: Option<String>,
     /// By the model's parameter names, the seed included.
     #[serde(default)]
-    pub parameters: serde_json::Map<String, serde_json::Value>,
+    pub parameters: BTreeMap<String, serde_json::Value>,
     /// The asset it was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<AssetId>,

@@ -1,33 +1,14 @@
 //! What a user asked for, and the provider calls it became.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::job::CallState;
+use super::request::ValidInputs;
 use crate::id::{AssetId, CallId, CollectionId, GenerationId, UserId};
-
-/// What a person put in, by canonical names. Images are ids of uploads or of assets of the same user.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inputs {
-    /// What to draw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prompt: Option<String>,
-    /// What not to draw.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub negative_prompt: Option<String>,
-    /// Reference or source images, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub images: Vec<String>,
-    /// Where to repaint: white.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mask: Option<String>,
-    /// A video's first frame.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_frame: Option<String>,
-    /// A video's last frame.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub end_frame: Option<String>,
-}
 
 /// A remark about an output that failed while others worked, or about a delivery that differs from the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +33,9 @@ pub struct Generation {
     /// How many outputs were asked for.
     pub outputs: u32,
     /// By canonical names.
-    pub inputs: Inputs,
-    /// By the model's parameter names, as a JSON object.
-    pub parameters: serde_json::Map<String, serde_json::Value>,
+    pub inputs: ValidInputs,
+    /// By the model's parameter names, defaults included.
+    pub parameters: BTreeMap<String, Value>,
     /// Where the results are filed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collection: Option<CollectionId>,

@@ -9,3 +9,4 @@ pub mod model;
 pub mod money;
 pub mod request;
 pub mod user;
+pub mod words;

@@ -5,14 +5,18 @@
 //! Absent by design: CORS (site and API share an origin) and any retry.
 
 mod app;
+mod docs;
 mod error;
 mod etag;
 mod extract;
 mod identity;
 mod openapi;
 mod page;
+pub mod reading;
+pub mod view;
 
 pub use app::{MAX_BODY_BYTES, RequestId, app};
+pub use docs::docs_page;
 pub use error::{ApiError, ApiResult, Code, Problem};
 pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, parse_json};
 pub use openapi::openapi;

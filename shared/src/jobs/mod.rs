@@ -1,1 +1,84 @@
-//! The generation job.
+//! The generation job's use cases: what moves a call along its state machine.
+//!
+//! Each step reads the call, does one thing outside (or nothing), and writes one arrow whose condition names the state it left.
+//! A step may be interrupted anywhere and run again by anybody: whoever comes second finds its condition false and stops.
+//! `worker` owns every state that isn't final; tasks and webhooks only make it faster.
+
+mod follow;
+#[cfg(feature = "codec")]
+mod import;
+mod inputs;
+mod plan;
+mod start;
+mod sweep;
+
+#[cfg(feature = "codec")]
+pub use import::import;
+pub use plan::{plan, resets};
+
+use std::sync::Arc;
+
+use crate::db::DbError;
+use crate::db::jobs::NotTaken;
+use crate::provider::Provider;
+use crate::queue::{JobError, SendError};
+use crate::runtime::Platform;
+use crate::secrets::SecretError;
+
+/// A step couldn't be finished for want of something below it. Nothing is lost: `worker` comes back to it.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The table.
+    #[error("the step stopped at the table")]
+    Table(#[from] DbError),
+    /// A queue.
+    #[error("the step stopped at a queue")]
+    Queue(#[from] SendError),
+    /// The provider's key.
+    #[error("the step stopped at a secret")]
+    Secret(#[from] SecretError),
+    /// The provider's client.
+    #[error("the step stopped at the provider's client")]
+    Client(#[from] crate::provider::FetchError),
+    /// The buckets.
+    #[error("the step stopped at the media")]
+    Media(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A record that contradicts another.
+    #[error("the step stopped at a record: {0}")]
+    Record(&'static str),
+}
+
+impl From<StepError> for JobError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Record(what) => Self::Permanent(what),
+            other => Self::Transient("the step was interrupted", Box::new(other)),
+        }
+    }
+}
+
+/// Losing an arrow means that somebody else was faster, which is fine; a failing table isn't.
+fn won(result: Result<(), NotTaken>) -> Result<bool, StepError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(NotTaken::Elsewhere | NotTaken::NoSlot) => Ok(false),
+        Err(NotTaken::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// The steps that talk to the provider.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    platform: Platform,
+    provider: Arc<dyn Provider>,
+}
+
+impl Jobs {
+    /// On `platform`, with its provider.
+    ///
+    /// # Errors
+    /// When the provider's key can't be read.
+    pub async fn new(platform: &Platform) -> Result<Self, StepError> {
+        Ok(Self { platform: platform.clone(), provider: platform.provider().await? })
+    }
+}

@@ -14,10 +14,7 @@
 //! Deliberately absent: FIFO queues, encryption settings, access policies, tags, permissions, the old query protocol,
 //! and the listing or cancelling of message move tasks, because a move is finished when its call answers.
 
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests"))]
 
 mod error;
 mod http;

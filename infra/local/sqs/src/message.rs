@@ -106,21 +106,14 @@ pub struct Redriven {
 
 impl Default for Receive {
     fn default() -> Self {
-        Self {
-            max: 1,
-            visibility: None,
-            wait: None,
-        }
+        Self { max: 1, visibility: None, wait: None }
     }
 }
 
 impl Outgoing {
     /// A message with a body and nothing else.
     pub fn new(body: impl Into<String>) -> Self {
-        Self {
-            body: body.into(),
-            ..Self::default()
-        }
+        Self { body: body.into(), ..Self::default() }
     }
 
     /// What counts against the size limit, in bytes.
@@ -139,9 +132,7 @@ impl Outgoing {
             return Err(QueueError::MissingParameter("MessageBody"));
         }
         if self.attributes.len() > 10 {
-            return Err(invalid(
-                "Number of message attributes exceeds the allowed maximum of 10.",
-            ));
+            return Err(invalid("Number of message attributes exceeds the allowed maximum of 10."));
         }
         for (name, value) in &self.attributes {
             check_attribute(name, value)?;
@@ -153,18 +144,10 @@ impl Outgoing {
             )));
         }
         if self.delay.is_some_and(|delay| delay > MAX_DELAY) {
-            return Err(invalid(
-                "Value for parameter DelaySeconds is invalid. Reason: must be between 0 and 900.",
-            ));
+            return Err(invalid("Value for parameter DelaySeconds is invalid. Reason: must be between 0 and 900."));
         }
-        let texts = self
-            .attributes
-            .values()
-            .filter_map(|value| value.string_value.as_ref());
-        if texts
-            .chain([&self.body])
-            .any(|text| text.chars().any(|character| !is_allowed(character)))
-        {
+        let texts = self.attributes.values().filter_map(|value| value.string_value.as_ref());
+        if texts.chain([&self.body]).any(|text| text.chars().any(|character| !is_allowed(character))) {
             return Err(QueueError::InvalidContents);
         }
         Ok(())
@@ -174,11 +157,7 @@ impl Outgoing {
 impl MessageAttribute {
     /// A `String` attribute.
     pub fn string(value: impl Into<String>) -> Self {
-        Self {
-            data_type: "String".to_owned(),
-            string_value: Some(value.into()),
-            binary_value: None,
-        }
+        Self { data_type: "String".to_owned(), string_value: Some(value.into()), binary_value: None }
     }
 
     /// The bytes of a `Binary`.
@@ -207,37 +186,21 @@ fn check_attribute(name: &str, value: &MessageAttribute) -> Result<(), QueueErro
         || lower.starts_with("aws.")
         || lower.starts_with("amazon.")
     {
-        return Err(QueueError::InvalidParameter(format!(
-            "The message attribute name '{name}' is invalid."
-        )));
+        return Err(QueueError::InvalidParameter(format!("The message attribute name '{name}' is invalid.")));
     }
     let base = value.data_type.split('.').next().unwrap_or_default();
     let fits = match base {
-        "String" => {
-            value.binary_value.is_none()
-                && value
-                    .string_value
-                    .as_ref()
-                    .is_some_and(|text| !text.is_empty())
-        }
+        "String" => value.binary_value.is_none() && value.string_value.as_ref().is_some_and(|text| !text.is_empty()),
         "Number" => {
-            value.binary_value.is_none()
-                && value
-                    .string_value
-                    .as_ref()
-                    .is_some_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite))
+            value.binary_value.is_none() && value.string_value.as_ref().is_some_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite))
         }
-        "Binary" => {
-            value.string_value.is_none() && value.binary().is_some_and(|bytes| !bytes.is_empty())
-        }
+        "Binary" => value.string_value.is_none() && value.binary().is_some_and(|bytes| !bytes.is_empty()),
         _ => false,
     };
     if fits && value.data_type.len() <= 256 {
         return Ok(());
     }
-    Err(QueueError::InvalidParameter(format!(
-        "The message attribute '{name}' has an invalid type or value."
-    )))
+    Err(QueueError::InvalidParameter(format!("The message attribute '{name}' has an invalid type or value.")))
 }
 
 /// MD5 of a body in hexadecimal.
@@ -247,9 +210,7 @@ pub(crate) fn md5_of_body(body: &str) -> String {
 
 /// MD5 over attributes as SQS defines it: sorted by name; name, type and value each after their length in four bytes,
 /// the value with one byte before it that says text or binary. `None` without attributes.
-pub(crate) fn md5_of_attributes<'a>(
-    attributes: impl IntoIterator<Item = (&'a str, &'a MessageAttribute)>,
-) -> Option<String> {
+pub(crate) fn md5_of_attributes<'a>(attributes: impl IntoIterator<Item = (&'a str, &'a MessageAttribute)>) -> Option<String> {
     let mut hasher = Md5::new();
     let mut any = false;
     let mut part = |hasher: &mut Md5, bytes: &[u8]| {

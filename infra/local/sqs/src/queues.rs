@@ -52,14 +52,9 @@ impl Queues {
     ///
     /// # Errors
     /// [`QueueError::Storage`], [`QueueError::Format`].
-    pub async fn open_with_clock(
-        path: impl Into<PathBuf>,
-        clock: Clock,
-    ) -> Result<Self, QueueError> {
+    pub async fn open_with_clock(path: impl Into<PathBuf>, clock: Clock) -> Result<Self, QueueError> {
         let path = path.into();
-        let store = spawn_blocking(move || Store::open(&path))
-            .await
-            .map_err(|_| PANICKED)??;
+        let store = spawn_blocking(move || Store::open(&path)).await.map_err(|_| PANICKED)??;
         Ok(Self {
             inner: Arc::new(Inner {
                 store: Arc::new(Mutex::new(store)),
@@ -76,8 +71,7 @@ impl Queues {
     /// [`QueueError::NameTaken`] if it exists with others, [`QueueError::InvalidAttributeValue`],
     /// [`QueueError::InvalidParameter`] for the name, [`QueueError::OverLimit`] at 1 000 queues.
     pub async fn create(&self, name: &str, settings: Settings) -> Result<QueueInfo, QueueError> {
-        self.create_with(name, OnExisting::MustEqual, |_| Ok(settings))
-            .await
+        self.create_with(name, OnExisting::MustEqual, |_| Ok(settings)).await
     }
 
     /// Creates a queue, or gives it these settings if it exists; its messages stay.
@@ -85,8 +79,7 @@ impl Queues {
     /// # Errors
     /// As [`Queues::create`], without `NameTaken`.
     pub async fn ensure(&self, name: &str, settings: Settings) -> Result<QueueInfo, QueueError> {
-        self.create_with(name, OnExisting::Change, |_| Ok(settings))
-            .await
+        self.create_with(name, OnExisting::Change, |_| Ok(settings)).await
     }
 
     /// Creates or changes a queue, with settings made from its present ones.
@@ -97,8 +90,7 @@ impl Queues {
         settings: impl FnOnce(Settings) -> Result<Settings, QueueError> + Send + 'static,
     ) -> Result<QueueInfo, QueueError> {
         let name = name.to_owned();
-        self.run(move |store, now| store.create(&name, on_existing, settings, now))
-            .await
+        self.run(move |store, now| store.create(&name, on_existing, settings, now)).await
     }
 
     /// A queue's settings.
@@ -115,15 +107,9 @@ impl Queues {
     ///
     /// # Errors
     /// [`QueueError::Storage`].
-    pub async fn list(
-        &self,
-        prefix: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<String>, QueueError> {
+    pub async fn list(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, QueueError> {
         let (prefix, after) = (prefix.to_owned(), after.to_owned());
-        self.run(move |store, _| store.list(&prefix, &after, limit))
-            .await
+        self.run(move |store, _| store.list(&prefix, &after, limit)).await
     }
 
     /// Deletes a queue and everything in it.
@@ -134,11 +120,7 @@ impl Queues {
         let queue = queue.to_owned();
         let id = self.run(move |store, _| store.delete_queue(&queue)).await?;
         self.wake(id);
-        self.inner
-            .waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        self.inner.waiters.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         Ok(())
     }
 
@@ -164,15 +146,9 @@ impl Queues {
     ///
     /// # Errors
     /// [`QueueError::EmptyBatch`], [`QueueError::TooManyEntries`], [`QueueError::BatchTooLong`], and what concerns all.
-    pub async fn send_batch(
-        &self,
-        queue: &str,
-        messages: Vec<Outgoing>,
-    ) -> Result<Vec<Result<Sent, QueueError>>, QueueError> {
+    pub async fn send_batch(&self, queue: &str, messages: Vec<Outgoing>) -> Result<Vec<Result<Sent, QueueError>>, QueueError> {
         let queue = queue.to_owned();
-        let (id, results) = self
-            .run(move |store, now| store.send(&queue, &messages, now))
-            .await?;
+        let (id, results) = self.run(move |store, now| store.send(&queue, &messages, now)).await?;
         self.wake(id);
         Ok(results)
     }
@@ -183,13 +159,8 @@ impl Queues {
     /// # Errors
     /// [`QueueError::NoSuchQueue`], [`QueueError::InvalidParameter`], [`QueueError::OverLimit`] with 120 000 messages in
     /// flight, [`QueueError::Busy`], [`QueueError::Storage`].
-    pub async fn receive(
-        &self,
-        queue: &str,
-        request: &Receive,
-    ) -> Result<Vec<Received>, QueueError> {
-        self.receive_until(queue, request, std::future::pending())
-            .await
+    pub async fn receive(&self, queue: &str, request: &Receive) -> Result<Vec<Received>, QueueError> {
+        self.receive_until(queue, request, std::future::pending()).await
     }
 
     /// Like [`Queues::receive`], but ends the wait, with nothing, when `stop` is ready. This is how to stop a poller:
@@ -197,12 +168,7 @@ impl Queues {
     ///
     /// # Errors
     /// As [`Queues::receive`].
-    pub async fn receive_until(
-        &self,
-        queue: &str,
-        request: &Receive,
-        stop: impl Future<Output = ()>,
-    ) -> Result<Vec<Received>, QueueError> {
+    pub async fn receive_until(&self, queue: &str, request: &Receive, stop: impl Future<Output = ()>) -> Result<Vec<Received>, QueueError> {
         check_receive(request)?;
         let info = self.info(queue).await?;
         let wait = request.wait.unwrap_or(info.settings.receive_wait);
@@ -216,19 +182,8 @@ impl Queues {
             notified.as_mut().enable();
 
             let (name, max, visibility) = (queue.to_owned(), request.max, request.visibility);
-            let (taken, now) = self
-                .run(move |store, now| {
-                    store
-                        .receive(&name, max, visibility, now)
-                        .map(|taken| (taken, now))
-                })
-                .await?;
-            let Taken {
-                messages,
-                next_due_ms,
-                dead_letters,
-                again,
-            } = taken;
+            let (taken, now) = self.run(move |store, now| store.receive(&name, max, visibility, now).map(|taken| (taken, now))).await?;
+            let Taken { messages, next_due_ms, dead_letters, again } = taken;
             if let Some(id) = dead_letters {
                 self.wake(id);
             }
@@ -259,24 +214,16 @@ impl Queues {
     /// # Errors
     /// [`QueueError::InvalidReceipt`] for what isn't a handle of this queue, [`QueueError::NoSuchQueue`].
     pub async fn delete(&self, queue: &str, receipt_handle: &str) -> Result<bool, QueueError> {
-        only(
-            self.delete_batch(queue, vec![receipt_handle.to_owned()])
-                .await?,
-        )
+        only(self.delete_batch(queue, vec![receipt_handle.to_owned()]).await?)
     }
 
     /// Deletes one to ten messages with one flush to disk. Each has its own result, in order.
     ///
     /// # Errors
     /// [`QueueError::EmptyBatch`], [`QueueError::TooManyEntries`], and what concerns all.
-    pub async fn delete_batch(
-        &self,
-        queue: &str,
-        receipt_handles: Vec<String>,
-    ) -> Result<Vec<Result<bool, QueueError>>, QueueError> {
+    pub async fn delete_batch(&self, queue: &str, receipt_handles: Vec<String>) -> Result<Vec<Result<bool, QueueError>>, QueueError> {
         let queue = queue.to_owned();
-        self.run(move |store, _| store.delete(&queue, &receipt_handles))
-            .await
+        self.run(move |store, _| store.delete(&queue, &receipt_handles)).await
     }
 
     /// Hides a message for `seconds` from now, 0 to 43 200; 0 makes it visible at once.
@@ -284,16 +231,8 @@ impl Queues {
     /// # Errors
     /// [`QueueError::NotInFlight`], [`QueueError::InvalidReceipt`], [`QueueError::InvalidParameter`] beyond 12 hours after
     /// the receive, [`QueueError::NoSuchQueue`].
-    pub async fn change_visibility(
-        &self,
-        queue: &str,
-        receipt_handle: &str,
-        seconds: u32,
-    ) -> Result<(), QueueError> {
-        only(
-            self.change_visibility_batch(queue, vec![(receipt_handle.to_owned(), seconds)])
-                .await?,
-        )
+    pub async fn change_visibility(&self, queue: &str, receipt_handle: &str, seconds: u32) -> Result<(), QueueError> {
+        only(self.change_visibility_batch(queue, vec![(receipt_handle.to_owned(), seconds)]).await?)
     }
 
     /// Hides one to ten messages. Each has its own result, in order.
@@ -306,9 +245,7 @@ impl Queues {
         changes: Vec<(String, u32)>,
     ) -> Result<Vec<Result<(), QueueError>>, QueueError> {
         let queue = queue.to_owned();
-        let (id, results) = self
-            .run(move |store, now| store.change_visibility(&queue, &changes, now))
-            .await?;
+        let (id, results) = self.run(move |store, now| store.change_visibility(&queue, &changes, now)).await?;
         self.wake(id);
         Ok(results)
     }
@@ -335,24 +272,16 @@ impl Queues {
     ///
     /// # Errors
     /// As [`Queues::redrive`].
-    pub async fn redrive_to(
-        &self,
-        from: &str,
-        destination: Option<&str>,
-    ) -> Result<Redriven, QueueError> {
+    pub async fn redrive_to(&self, from: &str, destination: Option<&str>) -> Result<Redriven, QueueError> {
         let (from, to) = (from.to_owned(), destination.map(ToOwned::to_owned));
         let (name, target) = (from.clone(), to.clone());
-        let end = self
-            .run(move |store, _| store.redrive_end(&name, target.as_deref()))
-            .await?;
+        let end = self.run(move |store, _| store.redrive_end(&name, target.as_deref())).await?;
         let mut total = Redriven::default();
         let mut after = Some(0);
         // Bounded: each step starts behind the one before, and `end` stays.
         while let Some(start) = after {
             let (name, target) = (from.clone(), to.clone());
-            let step = self
-                .run(move |store, now| store.redrive(&name, target.as_deref(), (start, end), now))
-                .await?;
+            let step = self.run(move |store, now| store.redrive(&name, target.as_deref(), (start, end), now)).await?;
             total.moved += step.done.moved;
             total.left += step.done.left;
             after = step.after;
@@ -368,34 +297,20 @@ impl Queues {
         &self,
         call: impl FnOnce(&mut Store, i64) -> Result<T, QueueError> + Send + 'static,
     ) -> Result<T, QueueError> {
-        let _slot = self
-            .inner
-            .calls
-            .try_acquire()
-            .map_err(|_| QueueError::Busy)?;
+        let _slot = self.inner.calls.try_acquire().map_err(|_| QueueError::Busy)?;
         let mut store = Arc::clone(&self.inner.store).lock_owned().await;
         let now = (self.inner.clock)().as_millisecond();
-        spawn_blocking(move || call(&mut store, now))
-            .await
-            .map_err(|_| PANICKED)?
+        spawn_blocking(move || call(&mut store, now)).await.map_err(|_| PANICKED)?
     }
 
     fn waiters_of(&self, queue_id: i64) -> Arc<Notify> {
-        let mut waiters = self
-            .inner
-            .waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = self.inner.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(waiters.entry(queue_id).or_default())
     }
 
     /// Lets everyone who waits in the queue look again.
     fn wake(&self, queue_id: i64) {
-        let waiters = self
-            .inner
-            .waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let waiters = self.inner.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(notify) = waiters.get(&queue_id) {
             notify.notify_waiters();
         }
@@ -407,17 +322,10 @@ const PANICKED: QueueError = QueueError::Interrupted("the worker thread panicked
 fn check_receive(request: &Receive) -> Result<(), QueueError> {
     let ranges = [
         ("MaxNumberOfMessages", request.max, 1..=10),
-        (
-            "VisibilityTimeout",
-            request.visibility.unwrap_or(0),
-            0..=MAX_VISIBILITY,
-        ),
+        ("VisibilityTimeout", request.visibility.unwrap_or(0), 0..=MAX_VISIBILITY),
         ("WaitTimeSeconds", request.wait.unwrap_or(0), 0..=MAX_WAIT),
     ];
-    match ranges
-        .into_iter()
-        .find(|(_, value, range)| !range.contains(value))
-    {
+    match ranges.into_iter().find(|(_, value, range)| !range.contains(value)) {
         Some((name, value, range)) => Err(QueueError::InvalidParameter(format!(
             "Value {value} for parameter {name} is invalid. Reason: Must be between {} and {}, if provided.",
             range.start(),
@@ -429,8 +337,5 @@ fn check_receive(request: &Receive) -> Result<(), QueueError> {
 
 /// The result of a batch of one.
 fn only<T>(results: Vec<Result<T, QueueError>>) -> Result<T, QueueError> {
-    results
-        .into_iter()
-        .next()
-        .unwrap_or(Err(QueueError::EmptyBatch))
+    results.into_iter().next().unwrap_or(Err(QueueError::EmptyBatch))
 }

@@ -20,11 +20,7 @@ impl Receipt {
     pub(crate) fn new(queue_id: i64, seq: i64) -> Result<Self, QueueError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| QueueError::Interrupted("no randomness"))?;
-        Ok(Self {
-            queue_id,
-            seq,
-            nonce,
-        })
+        Ok(Self { queue_id, seq, nonce })
     }
 
     pub(crate) fn encode(&self) -> String {
@@ -37,27 +33,13 @@ impl Receipt {
 
     /// Takes a handle of the queue `queue_id` apart.
     pub(crate) fn decode(handle: &str, queue_id: i64) -> Result<Self, QueueError> {
-        let bytes = URL_SAFE_NO_PAD
-            .decode(handle)
-            .map_err(|_| QueueError::InvalidReceipt)?;
-        let bytes: [u8; 16 + NONCE_BYTES] =
-            bytes.try_into().map_err(|_| QueueError::InvalidReceipt)?;
+        let bytes = URL_SAFE_NO_PAD.decode(handle).map_err(|_| QueueError::InvalidReceipt)?;
+        let bytes: [u8; 16 + NONCE_BYTES] = bytes.try_into().map_err(|_| QueueError::InvalidReceipt)?;
         let (numbers, nonce) = bytes.split_at(16);
         let (of_queue, seq) = numbers.split_at(8);
-        let number = |part: &[u8]| {
-            part.try_into()
-                .map(i64::from_be_bytes)
-                .map_err(|_| QueueError::InvalidReceipt)
-        };
-        let receipt = Self {
-            queue_id: number(of_queue)?,
-            seq: number(seq)?,
-            nonce: nonce.try_into().map_err(|_| QueueError::InvalidReceipt)?,
-        };
-        if receipt.queue_id == queue_id {
-            Ok(receipt)
-        } else {
-            Err(QueueError::InvalidReceipt)
-        }
+        let number = |part: &[u8]| part.try_into().map(i64::from_be_bytes).map_err(|_| QueueError::InvalidReceipt);
+        let receipt =
+            Self { queue_id: number(of_queue)?, seq: number(seq)?, nonce: nonce.try_into().map_err(|_| QueueError::InvalidReceipt)? };
+        if receipt.queue_id == queue_id { Ok(receipt) } else { Err(QueueError::InvalidReceipt) }
     }
 }

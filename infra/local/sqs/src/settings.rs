@@ -62,14 +62,7 @@ pub struct QueueInfo {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            visibility_timeout: 30,
-            delay: 0,
-            retention: 345_600,
-            receive_wait: 0,
-            max_message_bytes: MAX_MESSAGE_BYTES,
-            redrive: None,
-        }
+        Self { visibility_timeout: 30, delay: 0, retention: 345_600, receive_wait: 0, max_message_bytes: MAX_MESSAGE_BYTES, redrive: None }
     }
 }
 
@@ -87,23 +80,14 @@ impl Settings {
     ///
     /// # Errors
     /// [`QueueError::InvalidAttributeName`], [`QueueError::InvalidAttributeValue`].
-    pub fn with_attributes<'a>(
-        mut self,
-        attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, QueueError> {
+    pub fn with_attributes<'a>(mut self, attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, QueueError> {
         for (name, value) in attributes {
-            let number = |name| {
-                value
-                    .parse()
-                    .map_err(|_| QueueError::InvalidAttributeValue(name))
-            };
+            let number = |name| value.parse().map_err(|_| QueueError::InvalidAttributeValue(name));
             match name {
                 "VisibilityTimeout" => self.visibility_timeout = number("VisibilityTimeout")?,
                 "DelaySeconds" => self.delay = number("DelaySeconds")?,
                 "MessageRetentionPeriod" => self.retention = number("MessageRetentionPeriod")?,
-                "ReceiveMessageWaitTimeSeconds" => {
-                    self.receive_wait = number("ReceiveMessageWaitTimeSeconds")?
-                }
+                "ReceiveMessageWaitTimeSeconds" => self.receive_wait = number("ReceiveMessageWaitTimeSeconds")?,
                 "MaximumMessageSize" => self.max_message_bytes = number("MaximumMessageSize")?,
                 "RedrivePolicy" => self.redrive = parse_policy(value)?,
                 other => return Err(QueueError::InvalidAttributeName(other.to_owned())),
@@ -115,34 +99,16 @@ impl Settings {
 
     /// Every number is in SQS's range.
     pub(crate) fn check(&self) -> Result<(), QueueError> {
-        let max_receives = self
-            .redrive
-            .as_ref()
-            .map_or(1, |policy| policy.max_receive_count);
+        let max_receives = self.redrive.as_ref().map_or(1, |policy| policy.max_receive_count);
         let ranges = [
-            (
-                "VisibilityTimeout",
-                self.visibility_timeout,
-                0..=MAX_VISIBILITY,
-            ),
+            ("VisibilityTimeout", self.visibility_timeout, 0..=MAX_VISIBILITY),
             ("DelaySeconds", self.delay, 0..=MAX_DELAY),
             ("MessageRetentionPeriod", self.retention, 60..=1_209_600),
-            (
-                "ReceiveMessageWaitTimeSeconds",
-                self.receive_wait,
-                0..=MAX_WAIT,
-            ),
-            (
-                "MaximumMessageSize",
-                self.max_message_bytes,
-                1_024..=MAX_MESSAGE_BYTES,
-            ),
+            ("ReceiveMessageWaitTimeSeconds", self.receive_wait, 0..=MAX_WAIT),
+            ("MaximumMessageSize", self.max_message_bytes, 1_024..=MAX_MESSAGE_BYTES),
             ("RedrivePolicy", max_receives, 1..=1_000),
         ];
-        match ranges
-            .into_iter()
-            .find(|(_, value, range)| !range.contains(value))
-        {
+        match ranges.into_iter().find(|(_, value, range)| !range.contains(value)) {
             Some((name, _, _)) => Err(QueueError::InvalidAttributeValue(name)),
             None => Ok(()),
         }
@@ -154,10 +120,7 @@ impl Settings {
             ("VisibilityTimeout", self.visibility_timeout.to_string()),
             ("DelaySeconds", self.delay.to_string()),
             ("MessageRetentionPeriod", self.retention.to_string()),
-            (
-                "ReceiveMessageWaitTimeSeconds",
-                self.receive_wait.to_string(),
-            ),
+            ("ReceiveMessageWaitTimeSeconds", self.receive_wait.to_string()),
             ("MaximumMessageSize", self.max_message_bytes.to_string()),
         ]);
         if let Some(policy) = &self.redrive {
@@ -183,12 +146,8 @@ fn parse_policy(value: &str) -> Result<Option<RedrivePolicy>, QueueError> {
         other => other.as_u64(),
     };
     Ok(Some(RedrivePolicy {
-        dead_letter_queue: name_from_arn(&document.dead_letter_target_arn)
-            .ok_or(INVALID)?
-            .to_owned(),
-        max_receive_count: count
-            .and_then(|count| u32::try_from(count).ok())
-            .ok_or(INVALID)?,
+        dead_letter_queue: name_from_arn(&document.dead_letter_target_arn).ok_or(INVALID)?.to_owned(),
+        max_receive_count: count.and_then(|count| u32::try_from(count).ok()).ok_or(INVALID)?,
     }))
 }
 
@@ -228,8 +187,5 @@ pub(crate) fn check_name(name: &str) -> Result<(), QueueError> {
     if (1..=80).contains(&name.len()) && name.bytes().all(allowed) {
         return Ok(());
     }
-    Err(QueueError::InvalidParameter(
-        "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
-            .to_owned(),
-    ))
+    Err(QueueError::InvalidParameter("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length".to_owned()))
 }

@@ -86,10 +86,7 @@ impl Store {
             }
             FORMAT => {}
             found => {
-                return Err(QueueError::Format {
-                    found,
-                    known: FORMAT,
-                });
+                return Err(QueueError::Format { found, known: FORMAT });
             }
         }
         transaction.commit()?;
@@ -112,15 +109,10 @@ impl Store {
         check_name(name)?;
         let transaction = self.connection.transaction()?;
         let existing = find(&transaction, name)?;
-        let wanted = settings(
-            existing
-                .as_ref()
-                .map_or_else(Settings::default, |queue| queue.settings.clone()),
-        )?;
+        let wanted = settings(existing.as_ref().map_or_else(Settings::default, |queue| queue.settings.clone()))?;
         wanted.check()?;
         if let Some(policy) = &wanted.redrive
-            && (policy.dead_letter_queue == name
-                || find(&transaction, &policy.dead_letter_queue)?.is_none())
+            && (policy.dead_letter_queue == name || find(&transaction, &policy.dead_letter_queue)?.is_none())
         {
             return Err(QueueError::InvalidParameter(
                 "Value for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.".to_owned(),
@@ -129,8 +121,7 @@ impl Store {
         match (existing, on_existing) {
             (None, OnExisting::Required) => return Err(QueueError::NoSuchQueue),
             (None, _) => {
-                let count: i64 =
-                    transaction.query_row("SELECT count(*) FROM queue", [], |row| row.get(0))?;
+                let count: i64 = transaction.query_row("SELECT count(*) FROM queue", [], |row| row.get(0))?;
                 if count >= MAX_QUEUES {
                     return Err(QueueError::OverLimit("number of queues"));
                 }
@@ -155,21 +146,15 @@ impl Store {
     /// Deletes the queue with everything in it and returns its id.
     pub(crate) fn delete_queue(&mut self, name: &str) -> Result<i64, QueueError> {
         let queue = self.queue(name)?;
-        self.connection
-            .execute("DELETE FROM queue WHERE id = ?1", [queue.id])?;
+        self.connection.execute("DELETE FROM queue WHERE id = ?1", [queue.id])?;
         Ok(queue.id)
     }
 
     /// Names in order, after `after`, starting with `prefix`, at most `limit`.
-    pub(crate) fn list(
-        &self,
-        prefix: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<String>, QueueError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT name FROM queue WHERE name > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?3",
-        )?;
+    pub(crate) fn list(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, QueueError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT name FROM queue WHERE name > ?1 AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?3")?;
         let names = statement.query_map(params![after, prefix, limit], |row| row.get(0))?;
         Ok(names.collect::<Result<_, _>>()?)
     }
@@ -199,13 +184,9 @@ fn find(connection: &Connection, name: &str) -> Result<Option<QueueInfo>, QueueE
 fn read_queue(row: &Row<'_>) -> rusqlite::Result<QueueInfo> {
     let dead_letter_queue: Option<String> = row.get(7)?;
     let max_receive_count: Option<u32> = row.get(8)?;
-    let redrive =
-        dead_letter_queue
-            .zip(max_receive_count)
-            .map(|(dead_letter_queue, max_receive_count)| RedrivePolicy {
-                dead_letter_queue,
-                max_receive_count,
-            });
+    let redrive = dead_letter_queue
+        .zip(max_receive_count)
+        .map(|(dead_letter_queue, max_receive_count)| RedrivePolicy { dead_letter_queue, max_receive_count });
     Ok(QueueInfo {
         id: row.get(0)?,
         name: row.get(1)?,
@@ -222,12 +203,7 @@ fn read_queue(row: &Row<'_>) -> rusqlite::Result<QueueInfo> {
     })
 }
 
-fn write_settings(
-    transaction: &Transaction<'_>,
-    name: &str,
-    to: &Settings,
-    now: i64,
-) -> Result<(), QueueError> {
+fn write_settings(transaction: &Transaction<'_>, name: &str, to: &Settings, now: i64) -> Result<(), QueueError> {
     transaction.execute(
         "UPDATE queue SET visibility_timeout = ?2, delay = ?3, retention = ?4, receive_wait = ?5,
                           max_message_bytes = ?6, dead_letter_queue = ?7, max_receive_count = ?8, modified_ms = ?9

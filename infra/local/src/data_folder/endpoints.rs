@@ -28,8 +28,8 @@ impl std::fmt::Debug for Endpoints {
 
 pub(super) fn write(root: &Path, endpoints: &Endpoints) -> Result<(), DataFolderError> {
     let path = root.join(FILE);
-    let text = serde_json::to_vec_pretty(endpoints)
-        .map_err(|error| DataFolderError::Damaged { path: path.clone(), reason: error.to_string() })?;
+    let text =
+        serde_json::to_vec_pretty(endpoints).map_err(|error| DataFolderError::Damaged { path: path.clone(), reason: error.to_string() })?;
     write_atomically(&path, &text)
 }
 

@@ -145,11 +145,7 @@ fn text_body<'b>(incoming: &'b Incoming<'_>) -> Option<&'b str> {
         || matches!(kind.as_str(), "application/json" | "application/javascript" | "application/xml")
         || kind.ends_with("+json")
         || kind.ends_with("+xml");
-    if is_text && !incoming.headers.contains_key(header::CONTENT_ENCODING) {
-        std::str::from_utf8(incoming.body).ok()
-    } else {
-        None
-    }
+    if is_text && !incoming.headers.contains_key(header::CONTENT_ENCODING) { std::str::from_utf8(incoming.body).ok() } else { None }
 }
 
 /// HTTP APIs hand the path over decoded, and lose what follows a decoded question mark.

@@ -32,8 +32,8 @@ use tower::Service as _;
 use crate::problem::problem;
 use crate::template::Routes;
 use answer::AnswerError;
-use event::Incoming;
 pub(crate) use event::ACCOUNT;
+use event::Incoming;
 
 /// API Gateway's limit of a request's body: 10 MB.
 const MAX_BODY: usize = 10 * 1024 * 1024;

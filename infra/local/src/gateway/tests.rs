@@ -13,14 +13,20 @@ const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn gateway() -> Gateway {
     let router = Router::new()
-        .route("/a/cookies", get(|headers: HeaderMap| async move {
-            let line = headers.get(header::COOKIE).and_then(|v| v.to_str().ok()).unwrap_or("none").to_owned();
-            (AppendHeaders([(header::SET_COOKIE, "one=1; Secure"), (header::SET_COOKIE, "two=2")]), line)
-        }))
-        .route("/a/echo", post(|headers: HeaderMap, body: Bytes| async move {
-            let kind = headers.get(header::CONTENT_TYPE).cloned().unwrap_or(HeaderValue::from_static("application/octet-stream"));
-            ([(header::CONTENT_TYPE, kind)], body)
-        }))
+        .route(
+            "/a/cookies",
+            get(|headers: HeaderMap| async move {
+                let line = headers.get(header::COOKIE).and_then(|v| v.to_str().ok()).unwrap_or("none").to_owned();
+                (AppendHeaders([(header::SET_COOKIE, "one=1; Secure"), (header::SET_COOKIE, "two=2")]), line)
+            }),
+        )
+        .route(
+            "/a/echo",
+            post(|headers: HeaderMap, body: Bytes| async move {
+                let kind = headers.get(header::CONTENT_TYPE).cloned().unwrap_or(HeaderValue::from_static("application/octet-stream"));
+                ([(header::CONTENT_TYPE, kind)], body)
+            }),
+        )
         .route("/a/query", get(|RawQuery(query): RawQuery| async move { query.unwrap_or_default() }))
         .route("/a/panic", get(|| async { panic!("on purpose") as () }))
         .route("/a/forever", get(|| std::future::pending::<()>()))

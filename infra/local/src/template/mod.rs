@@ -154,19 +154,13 @@ impl Template {
     ///
     /// # Errors
     /// [`TemplateError::Unknown`] for a reference that `values` doesn't answer.
-    pub fn environment(
-        &self,
-        name: &str,
-        values: &LocalValues,
-    ) -> Result<BTreeMap<String, String>, TemplateError> {
+    pub fn environment(&self, name: &str, values: &LocalValues) -> Result<BTreeMap<String, String>, TemplateError> {
         let resolver = Resolver::new(&self.document, values);
         let own = self
             .ids
             .iter()
             .find(|(_, function)| *function == name)
-            .map(|(id, _)| {
-                path(&self.document, &["Resources", id, "Properties"]).unwrap_or(&Value::Null)
-            });
+            .map(|(id, _)| path(&self.document, &["Resources", id, "Properties"]).unwrap_or(&Value::Null));
         let globals = path(&self.document, &["Globals", "Function"]);
         let mut variables = BTreeMap::new();
         for source in [globals, own].into_iter().flatten() {
@@ -174,9 +168,7 @@ impl Template {
                 continue;
             };
             for (key, value) in entries {
-                let key = key.as_str().ok_or_else(|| {
-                    TemplateError::Shape(format!("a variable of {name} has no name"))
-                })?;
+                let key = key.as_str().ok_or_else(|| TemplateError::Shape(format!("a variable of {name} has no name")))?;
                 match resolver.text(value)? {
                     Some(text) => variables.insert(key.to_owned(), text),
                     None => variables.remove(key),
@@ -214,10 +206,7 @@ impl<'a> Reader<'a> {
             .iter()
             .filter_map(|(id, resource)| Some((id.as_str()?, resource)))
             .collect();
-        Ok(Self {
-            document,
-            resources,
-        })
+        Ok(Self { document, resources })
     }
 
     fn of_type(&self, kind: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
@@ -227,67 +216,46 @@ impl<'a> Reader<'a> {
             .map(|(id, resource)| (*id, resource.get("Properties").unwrap_or(&Value::Null)))
     }
 
-    fn functions(
-        &self,
-    ) -> Result<(BTreeMap<String, Function>, BTreeMap<String, String>), TemplateError> {
-        let global =
-            path(self.document, &["Globals", "Function", "Timeout"]).and_then(Value::as_u64);
+    fn functions(&self) -> Result<(BTreeMap<String, Function>, BTreeMap<String, String>), TemplateError> {
+        let global = path(self.document, &["Globals", "Function", "Timeout"]).and_then(Value::as_u64);
         let (mut functions, mut ids) = (BTreeMap::new(), BTreeMap::new());
         for (id, properties) in self.of_type("AWS::Serverless::Function") {
-            let uri = text(properties, "CodeUri")
-                .ok_or_else(|| TemplateError::Shape(format!("{id} has no CodeUri")))?;
+            let uri = text(properties, "CodeUri").ok_or_else(|| TemplateError::Shape(format!("{id} has no CodeUri")))?;
             let name = uri
                 .strip_prefix("functions/")
                 .map(|rest| rest.trim_end_matches('/'))
                 .filter(|name| !name.is_empty() && !name.contains('/'))
-                .ok_or_else(|| {
-                    TemplateError::Shape(format!("the CodeUri of {id} is not functions/<name>/"))
-                })?
+                .ok_or_else(|| TemplateError::Shape(format!("the CodeUri of {id} is not functions/<name>/")))?
                 .to_owned();
             // Lambda's own default is 3 seconds.
             let seconds = number(properties, "Timeout").or(global).unwrap_or(3);
             ids.insert(id.to_owned(), name.clone());
-            let function = Function {
-                name: name.clone(),
-                timeout: Duration::from_secs(seconds),
-            };
+            let function = Function { name: name.clone(), timeout: Duration::from_secs(seconds) };
             if functions.insert(name, function).is_some() {
-                return Err(TemplateError::Shape(format!(
-                    "two functions have the CodeUri of {id}"
-                )));
+                return Err(TemplateError::Shape(format!("two functions have the CodeUri of {id}")));
             }
         }
         Ok((functions, ids))
     }
 
-    fn function(
-        &self,
-        ids: &BTreeMap<String, String>,
-        reference: Option<&Value>,
-        user: &str,
-    ) -> Result<String, TemplateError> {
+    fn function(&self, ids: &BTreeMap<String, String>, reference: Option<&Value>, user: &str) -> Result<String, TemplateError> {
         reference
             .and_then(intrinsic_reference)
             .and_then(|id| ids.get(id).cloned())
-            .ok_or_else(|| {
-                TemplateError::Shape(format!("{user} names a function that doesn't exist"))
-            })
+            .ok_or_else(|| TemplateError::Shape(format!("{user} names a function that doesn't exist")))
     }
 
     fn routes(&self, ids: &BTreeMap<String, String>) -> Result<Routes, TemplateError> {
         let mut routes = Vec::new();
         for (id, properties) in self.of_type("AWS::ApiGatewayV2::Route") {
-            let key = text(properties, "RouteKey")
-                .ok_or_else(|| TemplateError::Shape(format!("{id} has no RouteKey")))?;
+            let key = text(properties, "RouteKey").ok_or_else(|| TemplateError::Shape(format!("{id} has no RouteKey")))?;
             let integration = properties
                 .get("Target")
                 .and_then(value::intrinsic)
                 .and_then(|(_, target)| target.as_str())
                 .and_then(|target| target.strip_prefix("integrations/${")?.strip_suffix('}'))
                 .and_then(|integration| self.resources.get(integration))
-                .ok_or_else(|| {
-                    TemplateError::Shape(format!("the Target of {id} is not an integration"))
-                })?;
+                .ok_or_else(|| TemplateError::Shape(format!("the Target of {id} is not an integration")))?;
             let uri = path(integration, &["Properties", "IntegrationUri"]);
             routes.push(Route::parse(key, &self.function(ids, uri, id)?)?);
         }
@@ -300,25 +268,19 @@ impl<'a> Reader<'a> {
                 let dead_letter = match properties.get("RedrivePolicy") {
                     None => None,
                     Some(policy) => {
-                        let target = policy
-                            .get("deadLetterTargetArn")
-                            .and_then(intrinsic_reference);
+                        let target = policy.get("deadLetterTargetArn").and_then(intrinsic_reference);
                         let target = target.filter(|target| self.resources.contains_key(target));
-                        let times =
-                            number(policy, "maxReceiveCount").and_then(|n| u32::try_from(n).ok());
+                        let times = number(policy, "maxReceiveCount").and_then(|n| u32::try_from(n).ok());
                         match (target, times) {
                             (Some(target), Some(times)) => Some((target.to_owned(), times)),
                             _ => {
-                                return Err(TemplateError::Shape(format!(
-                                    "the RedrivePolicy of {id} is not understood"
-                                )));
+                                return Err(TemplateError::Shape(format!("the RedrivePolicy of {id} is not understood")));
                             }
                         }
                     }
                 };
                 // SQS's own defaults are 30 seconds and 4 days.
-                let seconds =
-                    |key, default| Duration::from_secs(number(properties, key).unwrap_or(default));
+                let seconds = |key, default| Duration::from_secs(number(properties, key).unwrap_or(default));
                 Ok(Queue {
                     logical_id: id.to_owned(),
                     name: kebab(id.strip_suffix("Queue").unwrap_or(id)),
@@ -337,22 +299,12 @@ impl<'a> Reader<'a> {
                     .get("EventSourceArn")
                     .and_then(intrinsic_reference)
                     .filter(|queue| self.resources.contains_key(queue))
-                    .ok_or_else(|| {
-                        TemplateError::Shape(format!("{id} names a queue that doesn't exist"))
-                    })?;
-                let partial = properties
-                    .get("FunctionResponseTypes")
-                    .and_then(Value::as_sequence);
-                if !partial
-                    .is_some_and(|types| types.iter().any(|kind| kind == "ReportBatchItemFailures"))
-                {
-                    return Err(TemplateError::Shape(format!(
-                        "{id} doesn't report failures item by item"
-                    )));
+                    .ok_or_else(|| TemplateError::Shape(format!("{id} names a queue that doesn't exist")))?;
+                let partial = properties.get("FunctionResponseTypes").and_then(Value::as_sequence);
+                if !partial.is_some_and(|types| types.iter().any(|kind| kind == "ReportBatchItemFailures")) {
+                    return Err(TemplateError::Shape(format!("{id} doesn't report failures item by item")));
                 }
-                let count = |value: Option<u64>, default| {
-                    value.and_then(|n| u32::try_from(n).ok()).unwrap_or(default)
-                };
+                let count = |value: Option<u64>, default| value.and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
                 let scaling = properties.get("ScalingConfig").unwrap_or(&Value::Null);
                 Ok(Mapping {
                     queue: queue.to_owned(),
@@ -372,28 +324,14 @@ impl<'a> Reader<'a> {
             };
             for (event, definition) in events {
                 let event = event.as_str().unwrap_or_default();
-                let kind = definition
-                    .get("Type")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
+                let kind = definition.get("Type").and_then(Value::as_str).unwrap_or_default();
                 if kind != "Schedule" {
-                    return Err(TemplateError::Shape(format!(
-                        "{id} is woken by {kind} {event}, which is not known here"
-                    )));
+                    return Err(TemplateError::Shape(format!("{id} is woken by {kind} {event}, which is not known here")));
                 }
-                let rate = path(definition, &["Properties", "Schedule"])
-                    .and_then(Value::as_str)
-                    .unwrap_or_default();
-                let every = parse_rate(rate).ok_or_else(|| {
-                    TemplateError::Shape(format!(
-                        "{event} of {id}: {rate:?} is not a rate in minutes or hours"
-                    ))
-                })?;
-                schedules.push(Schedule {
-                    name: format!("{id}{event}"),
-                    function: ids[id].clone(),
-                    every,
-                });
+                let rate = path(definition, &["Properties", "Schedule"]).and_then(Value::as_str).unwrap_or_default();
+                let every = parse_rate(rate)
+                    .ok_or_else(|| TemplateError::Shape(format!("{event} of {id}: {rate:?} is not a rate in minutes or hours")))?;
+                schedules.push(Schedule { name: format!("{id}{event}"), function: ids[id].clone(), every });
             }
         }
         Ok(schedules)
@@ -402,50 +340,25 @@ impl<'a> Reader<'a> {
     fn table(&self) -> Result<(String, Table), TemplateError> {
         let mut tables = self.of_type("AWS::DynamoDB::Table");
         let (Some((id, properties)), None) = (tables.next(), tables.next()) else {
-            return Err(TemplateError::Shape(
-                "there must be exactly one table".to_owned(),
-            ));
+            return Err(TemplateError::Shape("there must be exactly one table".to_owned()));
         };
         let mut definition = serde_json::Map::new();
-        for key in [
-            "AttributeDefinitions",
-            "KeySchema",
-            "GlobalSecondaryIndexes",
-            "BillingMode",
-        ] {
+        for key in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
             if let Some(value) = properties.get(key) {
-                let json = serde_json::to_value(value).map_err(|_| {
-                    TemplateError::Shape(format!("{key} of {id} has no plain value"))
-                })?;
+                let json = serde_json::to_value(value).map_err(|_| TemplateError::Shape(format!("{key} of {id} has no plain value")))?;
                 definition.insert(key.to_owned(), json);
             }
         }
-        let ttl = properties
-            .get("TimeToLiveSpecification")
-            .and_then(|ttl| text(ttl, "AttributeName"))
-            .map(str::to_owned);
-        Ok((
-            id.to_owned(),
-            Table {
-                definition,
-                ttl_attribute: ttl,
-            },
-        ))
+        let ttl = properties.get("TimeToLiveSpecification").and_then(|ttl| text(ttl, "AttributeName")).map(str::to_owned);
+        Ok((id.to_owned(), Table { definition, ttl_attribute: ttl }))
     }
 
     fn buckets(&self) -> Vec<Bucket> {
         self.of_type("AWS::S3::Bucket")
             .map(|(id, properties)| {
-                let rules = path(properties, &["LifecycleConfiguration", "Rules"])
-                    .and_then(Value::as_sequence);
-                let days = rules
-                    .into_iter()
-                    .flatten()
-                    .find_map(|rule| number(rule, "ExpirationInDays"));
-                Bucket {
-                    logical_id: id.to_owned(),
-                    expires_after_days: days.and_then(|days| u32::try_from(days).ok()),
-                }
+                let rules = path(properties, &["LifecycleConfiguration", "Rules"]).and_then(Value::as_sequence);
+                let days = rules.into_iter().flatten().find_map(|rule| number(rule, "ExpirationInDays"));
+                Bucket { logical_id: id.to_owned(), expires_after_days: days.and_then(|days| u32::try_from(days).ok()) }
             })
             .collect()
     }
@@ -461,19 +374,13 @@ fn number(value: &Value, key: &str) -> Option<u64> {
 
 /// `rate(1 minute)` and its like.
 fn parse_rate(rate: &str) -> Option<Duration> {
-    let (count, unit) = rate
-        .strip_prefix("rate(")?
-        .strip_suffix(')')?
-        .split_once(' ')?;
+    let (count, unit) = rate.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
     let minutes = match unit {
         "minute" | "minutes" => 1,
         "hour" | "hours" => 60,
         _ => return None,
     };
-    let count = count
-        .parse::<u64>()
-        .ok()
-        .filter(|count| (1..=1_000).contains(count))?;
+    let count = count.parse::<u64>().ok().filter(|count| (1..=1_000).contains(count))?;
     Some(Duration::from_secs(count * minutes * 60))
 }
 

@@ -30,12 +30,7 @@ impl Route {
     /// # Errors
     /// [`TemplateError::Shape`] when it isn't `METHOD /path` or `$default`.
     pub fn parse(key: &str, function: &str) -> Result<Self, TemplateError> {
-        let route = |method, path| Self {
-            key: key.to_owned(),
-            function: function.to_owned(),
-            method,
-            path,
-        };
+        let route = |method, path| Self { key: key.to_owned(), function: function.to_owned(), method, path };
         if key == "$default" {
             return Ok(route(None, None));
         }
@@ -50,18 +45,13 @@ impl Route {
             if matches!(segments.last(), Some(Segment::Greedy(_))) {
                 return Err(wrong());
             }
-            segments.push(
-                match part
-                    .strip_prefix('{')
-                    .and_then(|rest| rest.strip_suffix('}'))
-                {
-                    Some(name) => match name.strip_suffix('+') {
-                        Some(name) => Segment::Greedy(name.to_owned()),
-                        None => Segment::Variable(name.to_owned()),
-                    },
-                    None => Segment::Literal(part.to_owned()),
+            segments.push(match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(name) => match name.strip_suffix('+') {
+                    Some(name) => Segment::Greedy(name.to_owned()),
+                    None => Segment::Variable(name.to_owned()),
                 },
-            );
+                None => Segment::Literal(part.to_owned()),
+            });
         }
         Ok(route(method, Some(segments)))
     }
@@ -104,13 +94,8 @@ impl Route {
         let Some(path) = &self.path else {
             return (false, false, 0, 0, false);
         };
-        let greedy = path
-            .iter()
-            .any(|segment| matches!(segment, Segment::Greedy(_)));
-        let literals = path
-            .iter()
-            .filter(|segment| matches!(segment, Segment::Literal(_)))
-            .count();
+        let greedy = path.iter().any(|segment| matches!(segment, Segment::Greedy(_)));
+        let literals = path.iter().filter(|segment| matches!(segment, Segment::Literal(_))).count();
         (true, !greedy, literals, path.len(), self.method.is_some())
     }
 }
@@ -127,21 +112,14 @@ impl Routes {
     pub fn new(mut routes: Vec<Route>) -> Result<Self, TemplateError> {
         routes.sort_by(|a, b| b.rank().cmp(&a.rank()).then_with(|| a.key.cmp(&b.key)));
         if let Some(pair) = routes.windows(2).find(|pair| pair[0].key == pair[1].key) {
-            return Err(TemplateError::Shape(format!(
-                "the route {} occurs twice",
-                pair[0].key
-            )));
+            return Err(TemplateError::Shape(format!("the route {} occurs twice", pair[0].key)));
         }
         Ok(Self(routes))
     }
 
     /// The route for a request and what its path variables hold; `None` when there is not even a `$default`.
     pub fn find(&self, method: &Method, path: &str) -> Option<(&Route, Vec<(String, String)>)> {
-        self.0.iter().find_map(|route| {
-            route
-                .captures(method, path)
-                .map(|captures| (route, captures))
-        })
+        self.0.iter().find_map(|route| route.captures(method, path).map(|captures| (route, captures)))
     }
 
     /// Every route, most specific first.
@@ -155,18 +133,11 @@ mod tests {
     use super::*;
 
     fn routes(keys: &[&str]) -> Routes {
-        Routes::new(
-            keys.iter()
-                .map(|key| Route::parse(key, key).unwrap())
-                .collect(),
-        )
-        .unwrap()
+        Routes::new(keys.iter().map(|key| Route::parse(key, key).unwrap()).collect()).unwrap()
     }
 
     fn check(routes: &Routes, method: Method, path: &str, expected: &str) {
-        let found = routes
-            .find(&method, path)
-            .map(|(route, _)| route.key.as_str());
+        let found = routes.find(&method, path).map(|(route, _)| route.key.as_str());
         assert_eq!(found, Some(expected), "{method} {path}");
     }
 
@@ -183,30 +154,10 @@ mod tests {
             "ANY /pets/{proxy+}",
             "ANY /{proxy+}",
         ]);
-        check(
-            &routes,
-            Method::POST,
-            "/api/v1/generations",
-            "POST /api/v1/generations",
-        );
-        check(
-            &routes,
-            Method::POST,
-            "/api/v1/generations/a/cancel",
-            "POST /api/v1/generations/{proxy+}",
-        );
-        check(
-            &routes,
-            Method::GET,
-            "/api/v1/generations/a",
-            "ANY /api/v1/generations/{proxy+}",
-        );
-        check(
-            &routes,
-            Method::DELETE,
-            "/api/v1/generations",
-            "ANY /{proxy+}",
-        );
+        check(&routes, Method::POST, "/api/v1/generations", "POST /api/v1/generations");
+        check(&routes, Method::POST, "/api/v1/generations/a/cancel", "POST /api/v1/generations/{proxy+}");
+        check(&routes, Method::GET, "/api/v1/generations/a", "ANY /api/v1/generations/{proxy+}");
+        check(&routes, Method::DELETE, "/api/v1/generations", "ANY /{proxy+}");
         check(&routes, Method::GET, "/pets/dog/1", "GET /pets/dog/1");
         check(&routes, Method::GET, "/pets/dog/2", "GET /pets/dog/{id}");
         check(&routes, Method::PUT, "/pets/dog/2", "ANY /pets/{proxy+}");
@@ -227,10 +178,7 @@ mod tests {
         for key in ["/no-method", "GET no-slash", "GET /a/{x+}/b", "G T /x"] {
             assert!(Route::parse(key, "f").is_err(), "{key}");
         }
-        let twice = vec![
-            Route::parse("GET /a", "x").unwrap(),
-            Route::parse("GET /a", "y").unwrap(),
-        ];
+        let twice = vec![Route::parse("GET /a", "x").unwrap(), Route::parse("GET /a", "y").unwrap()];
         assert!(Routes::new(twice).is_err());
     }
 }

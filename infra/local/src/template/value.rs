@@ -40,10 +40,7 @@ impl<'a> Resolver<'a> {
             Value::String(text) => Ok(Some(text)),
             Value::Number(number) => Ok(Some(number.to_string())),
             Value::Bool(flag) => Ok(Some(flag.to_string())),
-            other => Err(TemplateError::Shape(format!(
-                "a text was expected, found {}",
-                describe(&other)
-            ))),
+            other => Err(TemplateError::Shape(format!("a text was expected, found {}", describe(&other)))),
         }
     }
 
@@ -58,25 +55,14 @@ impl<'a> Resolver<'a> {
         match name {
             "Ref" => {
                 let id = literal(argument, "Ref")?;
-                if id == "AWS::NoValue" {
-                    Ok(Value::Null)
-                } else {
-                    self.reference(id).map(Value::String)
-                }
+                if id == "AWS::NoValue" { Ok(Value::Null) } else { self.reference(id).map(Value::String) }
             }
             "GetAtt" => {
                 let name = match argument {
                     Value::String(dotted) => dotted.clone(),
-                    Value::Sequence(parts) => parts
-                        .iter()
-                        .map(|part| literal(part, "GetAtt"))
-                        .collect::<Result<Vec<_>, _>>()?
-                        .join("."),
+                    Value::Sequence(parts) => parts.iter().map(|part| literal(part, "GetAtt")).collect::<Result<Vec<_>, _>>()?.join("."),
                     other => {
-                        return Err(TemplateError::Shape(format!(
-                            "GetAtt of {}",
-                            describe(other)
-                        )));
+                        return Err(TemplateError::Shape(format!("GetAtt of {}", describe(other))));
                     }
                 };
                 self.reference(&name).map(Value::String)
@@ -84,11 +70,7 @@ impl<'a> Resolver<'a> {
             "Sub" => self.substitute(argument, deeper).map(Value::String),
             "If" => {
                 let [condition, yes, no] = list::<3>(argument, "If")?;
-                let chosen = if self.named_condition(literal(condition, "If")?, deeper)? {
-                    yes
-                } else {
-                    no
-                };
+                let chosen = if self.named_condition(literal(condition, "If")?, deeper)? { yes } else { no };
                 self.evaluate(chosen, deeper)
             }
             "Join" => {
@@ -103,36 +85,22 @@ impl<'a> Resolver<'a> {
                 index
                     .and_then(|index| parts.get(index).cloned())
                     .map(Value::String)
-                    .ok_or_else(|| {
-                        TemplateError::Shape("Select points outside its list".to_owned())
-                    })
+                    .ok_or_else(|| TemplateError::Shape("Select points outside its list".to_owned()))
             }
             "Split" => {
                 let [separator, text] = list::<2>(argument, "Split")?;
                 let separator = literal(separator, "Split")?;
                 let text = self.text(text)?.unwrap_or_default();
-                Ok(Value::Sequence(
-                    text.split(separator)
-                        .map(|part| Value::String(part.to_owned()))
-                        .collect(),
-                ))
+                Ok(Value::Sequence(text.split(separator).map(|part| Value::String(part.to_owned())).collect()))
             }
-            other => Err(TemplateError::Shape(format!(
-                "the function {other} is not known here"
-            ))),
+            other => Err(TemplateError::Shape(format!("the function {other} is not known here"))),
         }
     }
 
     fn texts(&self, value: &Value, depth: u32) -> Result<Vec<String>, TemplateError> {
         match self.evaluate(value, depth)? {
-            Value::Sequence(parts) => parts
-                .iter()
-                .map(|part| Ok(self.text(part)?.unwrap_or_default()))
-                .collect(),
-            other => Err(TemplateError::Shape(format!(
-                "a list was expected, found {}",
-                describe(&other)
-            ))),
+            Value::Sequence(parts) => parts.iter().map(|part| Ok(self.text(part)?.unwrap_or_default())).collect(),
+            other => Err(TemplateError::Shape(format!("a list was expected, found {}", describe(&other)))),
         }
     }
 
@@ -150,9 +118,7 @@ impl<'a> Resolver<'a> {
         while let Some(start) = rest.find("${") {
             let (before, after) = (&rest[..start], &rest[start + 2..]);
             result.push_str(before);
-            let end = after.find('}').ok_or_else(|| {
-                TemplateError::Shape(format!("Sub without a closing brace in {text:?}"))
-            })?;
+            let end = after.find('}').ok_or_else(|| TemplateError::Shape(format!("Sub without a closing brace in {text:?}")))?;
             let name = &after[..end];
             if let Some(escaped) = name.strip_prefix('!') {
                 result.push_str("${");
@@ -171,19 +137,10 @@ impl<'a> Resolver<'a> {
     }
 
     fn reference(&self, name: &str) -> Result<String, TemplateError> {
-        if let Some(value) = self
-            .values
-            .parameters
-            .get(name)
-            .or_else(|| self.values.resources.get(name))
-        {
+        if let Some(value) = self.values.parameters.get(name).or_else(|| self.values.resources.get(name)) {
             return Ok(value.clone());
         }
-        let default = self
-            .template
-            .get("Parameters")
-            .and_then(|all| all.get(name))
-            .and_then(|one| one.get("Default"));
+        let default = self.template.get("Parameters").and_then(|all| all.get(name)).and_then(|one| one.get("Default"));
         match default {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(Value::Number(number)) => Ok(number.to_string()),
@@ -203,24 +160,13 @@ impl<'a> Resolver<'a> {
 
     fn condition(&self, value: &Value, depth: u32) -> Result<bool, TemplateError> {
         if depth > MAX_DEPTH {
-            return Err(TemplateError::Shape(
-                "conditions nest too deeply".to_owned(),
-            ));
+            return Err(TemplateError::Shape("conditions nest too deeply".to_owned()));
         }
         let Some((name, argument)) = intrinsic(value) else {
-            return Err(TemplateError::Shape(format!(
-                "{} is not a condition",
-                describe(value)
-            )));
+            return Err(TemplateError::Shape(format!("{} is not a condition", describe(value))));
         };
         let deeper = depth + 1;
-        let parts = || {
-            argument
-                .as_sequence()
-                .map(Vec::as_slice)
-                .unwrap_or_default()
-                .iter()
-        };
+        let parts = || argument.as_sequence().map(Vec::as_slice).unwrap_or_default().iter();
         match name {
             "Equals" => {
                 let [left, right] = list::<2>(argument, "Equals")?;
@@ -230,9 +176,7 @@ impl<'a> Resolver<'a> {
             "And" => parts().try_fold(true, |all, part| Ok(all && self.condition(part, deeper)?)),
             "Or" => parts().try_fold(false, |any, part| Ok(any || self.condition(part, deeper)?)),
             "Condition" => self.named_condition(literal(argument, "Condition")?, deeper),
-            other => Err(TemplateError::Shape(format!(
-                "the condition function {other} is not known here"
-            ))),
+            other => Err(TemplateError::Shape(format!("the condition function {other} is not known here"))),
         }
     }
 }
@@ -274,25 +218,12 @@ fn long_form(mapping: &Mapping) -> Option<(&str, &Value)> {
 }
 
 fn literal<'v>(value: &'v Value, function: &str) -> Result<&'v str, TemplateError> {
-    value.as_str().ok_or_else(|| {
-        TemplateError::Shape(format!(
-            "{function} needs a text, found {}",
-            describe(value)
-        ))
-    })
+    value.as_str().ok_or_else(|| TemplateError::Shape(format!("{function} needs a text, found {}", describe(value))))
 }
 
-fn list<'v, const N: usize>(
-    value: &'v Value,
-    function: &str,
-) -> Result<[&'v Value; N], TemplateError> {
-    let parts: Vec<&Value> = value
-        .as_sequence()
-        .map(|parts| parts.iter().collect())
-        .unwrap_or_default();
-    parts
-        .try_into()
-        .map_err(|_| TemplateError::Shape(format!("{function} needs {N} arguments")))
+fn list<'v, const N: usize>(value: &'v Value, function: &str) -> Result<[&'v Value; N], TemplateError> {
+    let parts: Vec<&Value> = value.as_sequence().map(|parts| parts.iter().collect()).unwrap_or_default();
+    parts.try_into().map_err(|_| TemplateError::Shape(format!("{function} needs {N} arguments")))
 }
 
 fn describe(value: &Value) -> &'static str {
@@ -312,9 +243,7 @@ pub(super) fn intrinsic_reference(value: &Value) -> Option<&str> {
     let (name, argument) = intrinsic(value)?;
     match (name, argument) {
         ("Ref", Value::String(id)) => Some(id),
-        ("GetAtt", Value::String(dotted)) => {
-            Some(dotted.split_once('.').map_or(dotted, |(id, _)| id))
-        }
+        ("GetAtt", Value::String(dotted)) => Some(dotted.split_once('.').map_or(dotted, |(id, _)| id)),
         ("GetAtt", Value::Sequence(parts)) => parts.first()?.as_str(),
         _ => None,
     }

@@ -7,14 +7,7 @@
 //! Deliberately absent: any notion of our own application, its records or its users. Neither may be reachable from
 //! another machine: whoever mounts them binds to loopback.
 
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        reason = "a failed expectation fails the test"
-    )
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation fails the test"))]
 
 mod clock;
 pub mod issuer;

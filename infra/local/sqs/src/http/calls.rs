@@ -10,9 +10,7 @@ use super::Context;
 use super::error::ApiError;
 use super::queue_calls::parse;
 use crate::message::{md5_of_attributes, md5_of_body};
-use crate::{
-    MessageAttribute, Outgoing, QueueError, Receive, Received, Sent, queue_arn, queue_name,
-};
+use crate::{MessageAttribute, Outgoing, QueueError, Receive, Received, Sent, queue_arn, queue_name};
 
 /// The sender of every message: there is one account.
 const SENDER: &str = "000000000000";
@@ -101,28 +99,18 @@ struct ChangeMessageVisibility {
 }
 
 /// Answers `action`, if it is one of these.
-pub(super) async fn call(
-    context: &Context,
-    action: &str,
-    body: &[u8],
-) -> Result<Option<Value>, ApiError> {
+pub(super) async fn call(context: &Context, action: &str, body: &[u8]) -> Result<Option<Value>, ApiError> {
     let queues = &context.queues;
     let answer = match action {
         "SendMessage" => {
             let request: SendMessage = parse(body)?;
-            sent(
-                &queues
-                    .send(queue_name(&request.queue_url), outgoing(request.message)?)
-                    .await?,
-            )
+            sent(&queues.send(queue_name(&request.queue_url), outgoing(request.message)?).await?)
         }
         "SendMessageBatch" => send_batch(context, parse(body)?).await?,
         "ReceiveMessage" => receive(context, parse(body)?).await?,
         "DeleteMessage" => {
             let request: DeleteMessage = parse(body)?;
-            queues
-                .delete(queue_name(&request.queue_url), &request.receipt_handle)
-                .await?;
+            queues.delete(queue_name(&request.queue_url), &request.receipt_handle).await?;
             json!({})
         }
         "DeleteMessageBatch" => {
@@ -135,13 +123,7 @@ pub(super) async fn call(
         "ChangeMessageVisibility" => {
             let request: ChangeMessageVisibility = parse(body)?;
             let seconds = number("VisibilityTimeout", request.visibility_timeout)?;
-            queues
-                .change_visibility(
-                    queue_name(&request.queue_url),
-                    &request.receipt_handle,
-                    seconds,
-                )
-                .await?;
+            queues.change_visibility(queue_name(&request.queue_url), &request.receipt_handle, seconds).await?;
             json!({})
         }
         "ChangeMessageVisibilityBatch" => {
@@ -149,15 +131,8 @@ pub(super) async fn call(
             let (queue, ids, changes) = request.take_apart()?;
             // A number that no clock holds is refused by the queue like any that is too large.
             let seconds = |given: i64| u32::try_from(given).unwrap_or(u32::MAX);
-            let changes = changes
-                .into_iter()
-                .map(|it| (it.receipt_handle, seconds(it.visibility_timeout)))
-                .collect();
-            batch_answer(
-                &ids,
-                queues.change_visibility_batch(&queue, changes).await?,
-                |()| json!({}),
-            )
+            let changes = changes.into_iter().map(|it| (it.receipt_handle, seconds(it.visibility_timeout))).collect();
+            batch_answer(&ids, queues.change_visibility_batch(&queue, changes).await?, |()| json!({}))
         }
         _ => return Ok(None),
     };
@@ -178,21 +153,13 @@ impl<T> Batch<T> {
                 return Err(ApiError::duplicate_batch_id(id));
             }
         }
-        let (ids, rest) = self
-            .entries
-            .into_iter()
-            .map(|entry| (entry.id, entry.rest))
-            .unzip();
+        let (ids, rest) = self.entries.into_iter().map(|entry| (entry.id, entry.rest)).unzip();
         Ok((queue_name(&self.queue_url).to_owned(), ids, rest))
     }
 }
 
 /// `Successful` and `Failed` of a batch.
-fn batch_answer<T>(
-    ids: &[String],
-    results: Vec<Result<T, QueueError>>,
-    success: impl Fn(T) -> Value,
-) -> Value {
+fn batch_answer<T>(ids: &[String], results: Vec<Result<T, QueueError>>, success: impl Fn(T) -> Value) -> Value {
     let (mut successful, mut failed) = (Vec::new(), Vec::new());
     for (id, result) in ids.iter().zip(results) {
         match result {
@@ -209,34 +176,22 @@ fn batch_answer<T>(
 
 /// A number of seconds or messages. The queue checks its range.
 fn number(name: &str, value: i64) -> Result<u32, QueueError> {
-    u32::try_from(value).map_err(|_| {
-        QueueError::InvalidParameter(format!(
-            "Value {value} for parameter {name} is invalid. Reason: out of range."
-        ))
-    })
+    u32::try_from(value)
+        .map_err(|_| QueueError::InvalidParameter(format!("Value {value} for parameter {name} is invalid. Reason: out of range.")))
 }
 
 fn outgoing(message: Message) -> Result<Outgoing, QueueError> {
     if message.message_group_id.is_some() || message.message_deduplication_id.is_some() {
-        return Err(QueueError::Unsupported(
-            "a message group or deduplication id",
-        ));
+        return Err(QueueError::Unsupported("a message group or deduplication id"));
     }
     let mut system = message.message_system_attributes;
-    let trace_header = system
-        .remove("AWSTraceHeader")
-        .and_then(|attribute| attribute.string_value);
+    let trace_header = system.remove("AWSTraceHeader").and_then(|attribute| attribute.string_value);
     if let Some(name) = system.keys().next() {
-        return Err(QueueError::InvalidParameter(format!(
-            "Message system attribute name '{name}' is invalid."
-        )));
+        return Err(QueueError::InvalidParameter(format!("Message system attribute name '{name}' is invalid.")));
     }
     Ok(Outgoing {
         body: message.message_body,
-        delay: message
-            .delay_seconds
-            .map(|delay| number("DelaySeconds", delay))
-            .transpose()?,
+        delay: message.delay_seconds.map(|delay| number("DelaySeconds", delay)).transpose()?,
         attributes: message.message_attributes,
         trace_header,
     })
@@ -286,37 +241,17 @@ async fn send_batch(context: &Context, request: Batch<Message>) -> Result<Value,
 
 async fn receive(context: &Context, request: ReceiveMessage) -> Result<Value, ApiError> {
     let wanted = Receive {
-        max: number(
-            "MaxNumberOfMessages",
-            request.max_number_of_messages.unwrap_or(1),
-        )?,
-        visibility: request
-            .visibility_timeout
-            .map(|value| number("VisibilityTimeout", value))
-            .transpose()?,
-        wait: request
-            .wait_time_seconds
-            .map(|value| number("WaitTimeSeconds", value))
-            .transpose()?,
+        max: number("MaxNumberOfMessages", request.max_number_of_messages.unwrap_or(1))?,
+        visibility: request.visibility_timeout.map(|value| number("VisibilityTimeout", value)).transpose()?,
+        wait: request.wait_time_seconds.map(|value| number("WaitTimeSeconds", value)).transpose()?,
     };
     let queue = queue_name(&request.queue_url);
-    let messages = context
-        .queues
-        .receive_until(queue, &wanted, context.stopped())
-        .await?;
+    let messages = context.queues.receive_until(queue, &wanted, context.stopped()).await?;
     if messages.is_empty() {
         return Ok(json!({}));
     }
-    let system: Vec<&str> = request
-        .attribute_names
-        .iter()
-        .chain(&request.message_system_attribute_names)
-        .map(String::as_str)
-        .collect();
-    let messages: Vec<Value> = messages
-        .iter()
-        .map(|message| received(message, &system, &request.message_attribute_names))
-        .collect();
+    let system: Vec<&str> = request.attribute_names.iter().chain(&request.message_system_attribute_names).map(String::as_str).collect();
+    let messages: Vec<Value> = messages.iter().map(|message| received(message, &system, &request.message_attribute_names)).collect();
     Ok(json!({ "Messages": messages }))
 }
 
@@ -331,19 +266,10 @@ fn received(message: &Received, system: &[&str], names: &[String]) -> Value {
     let known = [
         ("SenderId", Some(SENDER.to_owned())),
         ("SentTimestamp", Some(message.sent_ms.to_string())),
-        (
-            "ApproximateReceiveCount",
-            Some(message.receive_count.to_string()),
-        ),
-        (
-            "ApproximateFirstReceiveTimestamp",
-            Some(message.first_received_ms.to_string()),
-        ),
+        ("ApproximateReceiveCount", Some(message.receive_count.to_string())),
+        ("ApproximateFirstReceiveTimestamp", Some(message.first_received_ms.to_string())),
         ("AWSTraceHeader", message.trace_header.clone()),
-        (
-            "DeadLetterQueueSourceArn",
-            message.source_queue.as_deref().map(queue_arn),
-        ),
+        ("DeadLetterQueueSourceArn", message.source_queue.as_deref().map(queue_arn)),
     ];
     let attributes: Map<String, Value> = known
         .into_iter()

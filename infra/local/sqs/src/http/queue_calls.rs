@@ -83,19 +83,12 @@ struct StartMessageMoveTask {
 }
 
 /// Answers `action`, if it is one of these.
-pub(super) async fn call(
-    context: &Context,
-    action: &str,
-    body: &[u8],
-) -> Result<Option<Value>, ApiError> {
+pub(super) async fn call(context: &Context, action: &str, body: &[u8]) -> Result<Option<Value>, ApiError> {
     let answer = match action {
         "CreateQueue" => create(context, parse(body)?).await?,
         "DeleteQueue" => {
             let request: OneQueue = parse(body)?;
-            context
-                .queues
-                .delete_queue(queue_name(&request.queue_url))
-                .await?;
+            context.queues.delete_queue(queue_name(&request.queue_url)).await?;
             json!({})
         }
         "GetQueueUrl" => {
@@ -108,14 +101,7 @@ pub(super) async fn call(
         "SetQueueAttributes" => {
             let request: SetQueueAttributes = parse(body)?;
             let laid_over = lay_over(request.attributes);
-            context
-                .queues
-                .create_with(
-                    queue_name(&request.queue_url),
-                    OnExisting::Required,
-                    laid_over,
-                )
-                .await?;
+            context.queues.create_with(queue_name(&request.queue_url), OnExisting::Required, laid_over).await?;
             json!({})
         }
         "PurgeQueue" => {
@@ -135,16 +121,8 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 }
 
 /// What lays `attributes` over a queue's settings.
-fn lay_over(
-    attributes: BTreeMap<String, String>,
-) -> impl FnOnce(Settings) -> Result<Settings, QueueError> + Send {
-    move |settings| {
-        settings.with_attributes(
-            attributes
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        )
-    }
+fn lay_over(attributes: BTreeMap<String, String>) -> impl FnOnce(Settings) -> Result<Settings, QueueError> + Send {
+    move |settings| settings.with_attributes(attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
 async fn create(context: &Context, request: CreateQueue) -> Result<Value, ApiError> {
@@ -152,25 +130,18 @@ async fn create(context: &Context, request: CreateQueue) -> Result<Value, ApiErr
         return Err(QueueError::Unsupported("a tag").into());
     }
     let laid_over = lay_over(request.attributes);
-    let queue = context
-        .queues
-        .create_with(&request.queue_name, OnExisting::MustEqual, laid_over)
-        .await?;
+    let queue = context.queues.create_with(&request.queue_name, OnExisting::MustEqual, laid_over).await?;
     Ok(json!({ "QueueUrl": queue_url(context.address, &queue.name) }))
 }
 
 async fn list(context: &Context, request: ListQueues) -> Result<Value, ApiError> {
     let limit = request.max_results.unwrap_or(1_000);
     if !(1..=1_000).contains(&limit) {
-        let reason =
-            "Value for parameter MaxResults is invalid. Reason: Must be between 1 and 1000.";
+        let reason = "Value for parameter MaxResults is invalid. Reason: Must be between 1 and 1000.";
         return Err(QueueError::InvalidParameter(reason.to_owned()).into());
     }
     // One more than asked for tells whether there is a next page.
-    let mut names = context
-        .queues
-        .list(&request.queue_name_prefix, &request.next_token, limit + 1)
-        .await?;
+    let mut names = context.queues.list(&request.queue_name_prefix, &request.next_token, limit + 1).await?;
     let more = names.len() > limit as usize;
     names.truncate(limit as usize);
     let mut answer = json!({});
@@ -178,10 +149,7 @@ async fn list(context: &Context, request: ListQueues) -> Result<Value, ApiError>
         answer["NextToken"] = names.last().cloned().into();
     }
     if !names.is_empty() {
-        answer["QueueUrls"] = names
-            .iter()
-            .map(|name| queue_url(context.address, name))
-            .collect();
+        answer["QueueUrls"] = names.iter().map(|name| queue_url(context.address, name)).collect();
     }
     Ok(answer)
 }
@@ -196,57 +164,28 @@ async fn get_attributes(context: &Context, request: GetQueueAttributes) -> Resul
         ("CreatedTimestamp", queue.created.to_string()),
         ("LastModifiedTimestamp", queue.modified.to_string()),
         ("ApproximateNumberOfMessages", depths.visible.to_string()),
-        (
-            "ApproximateNumberOfMessagesNotVisible",
-            depths.in_flight.to_string(),
-        ),
-        (
-            "ApproximateNumberOfMessagesDelayed",
-            depths.delayed.to_string(),
-        ),
+        ("ApproximateNumberOfMessagesNotVisible", depths.in_flight.to_string()),
+        ("ApproximateNumberOfMessagesDelayed", depths.delayed.to_string()),
     ]);
     let asked = &request.attribute_names;
-    let known = |name: &String| {
-        name == "All"
-            || all.contains_key(name.as_str())
-            || UNSET_ATTRIBUTES.contains(&name.as_str())
-    };
+    let known = |name: &String| name == "All" || all.contains_key(name.as_str()) || UNSET_ATTRIBUTES.contains(&name.as_str());
     if let Some(unknown) = asked.iter().find(|name| !known(name)) {
         return Err(QueueError::InvalidAttributeName(unknown.clone()).into());
     }
     if !asked.iter().any(|name| name == "All") {
         all.retain(|name, _| asked.iter().any(|asked| asked == name));
     }
-    Ok(if all.is_empty() {
-        json!({})
-    } else {
-        json!({ "Attributes": all })
-    })
+    Ok(if all.is_empty() { json!({}) } else { json!({ "Attributes": all }) })
 }
 
-async fn move_messages(
-    context: &Context,
-    request: StartMessageMoveTask,
-) -> Result<Value, ApiError> {
+async fn move_messages(context: &Context, request: StartMessageMoveTask) -> Result<Value, ApiError> {
     if request.max_number_of_messages_per_second.is_some() {
         return Err(QueueError::Unsupported("a limit on the speed of a move").into());
     }
-    let name = |arn: &str| {
-        name_from_arn(arn)
-            .map(ToOwned::to_owned)
-            .ok_or(QueueError::NoSuchSource)
-    };
+    let name = |arn: &str| name_from_arn(arn).map(ToOwned::to_owned).ok_or(QueueError::NoSuchSource);
     let source = name(&request.source_arn)?;
     let destination = request.destination_arn.as_deref().map(name).transpose()?;
-    let done = context
-        .queues
-        .redrive_to(&source, destination.as_deref())
-        .await?;
-    tracing::info!(
-        queue = source,
-        moved = done.moved,
-        left = done.left,
-        "dead letters moved"
-    );
+    let done = context.queues.redrive_to(&source, destination.as_deref()).await?;
+    tracing::info!(queue = source, moved = done.moved, left = done.left, "dead letters moved");
     Ok(json!({ "TaskHandle": Uuid::now_v7().to_string() }))
 }

@@ -61,13 +61,7 @@ impl Store {
     }
 
     /// Takes up to `max` messages and hides them for `visibility` seconds.
-    pub(crate) fn receive(
-        &mut self,
-        queue: &str,
-        max: u32,
-        visibility: Option<u32>,
-        now: i64,
-    ) -> Result<Taken, QueueError> {
+    pub(crate) fn receive(&mut self, queue: &str, max: u32, visibility: Option<u32>, now: i64) -> Result<Taken, QueueError> {
         let transaction = self.connection.transaction()?;
         let queue = find(&transaction, queue)?.ok_or(QueueError::NoSuchQueue)?;
         sweep(&transaction, &queue, now)?;
@@ -75,9 +69,7 @@ impl Store {
         let mut taken = Taken::default();
         if candidates.is_empty() {
             taken.next_due_ms = transaction
-                .prepare_cached(
-                    "SELECT min(visible_ms) FROM message WHERE queue_id = ?1 AND visible_ms > ?2",
-                )?
+                .prepare_cached("SELECT min(visible_ms) FROM message WHERE queue_id = ?1 AND visible_ms > ?2")?
                 .query_row(params![queue.id, now], |row| row.get(0))?;
             transaction.commit()?;
             return Ok(taken);
@@ -86,12 +78,10 @@ impl Store {
             return Err(QueueError::OverLimit("messages in flight"));
         }
         let dead_letters = match &queue.settings.redrive {
-            Some(policy) => find(&transaction, &policy.dead_letter_queue)?
-                .map(|to| (to, policy.max_receive_count)),
+            Some(policy) => find(&transaction, &policy.dead_letter_queue)?.map(|to| (to, policy.max_receive_count)),
             None => None,
         };
-        let visible_ms =
-            now + 1_000 * i64::from(visibility.unwrap_or(queue.settings.visibility_timeout));
+        let visible_ms = now + 1_000 * i64::from(visibility.unwrap_or(queue.settings.visibility_timeout));
         taken.again = candidates.len() == SCAN as usize;
         for (seq, receive_count) in candidates {
             if let Some((to, max_receives)) = &dead_letters
@@ -101,9 +91,7 @@ impl Store {
                 taken.dead_letters = Some(to.id);
                 continue;
             }
-            taken
-                .messages
-                .push(take(&transaction, queue.id, seq, visible_ms, now)?);
+            taken.messages.push(take(&transaction, queue.id, seq, visible_ms, now)?);
             if taken.messages.len() >= max as usize {
                 break;
             }
@@ -114,24 +102,16 @@ impl Store {
     }
 
     /// Deletes what the handles hold. `true`: it was there under this very receipt.
-    pub(crate) fn delete(
-        &mut self,
-        queue: &str,
-        handles: &[String],
-    ) -> Result<Vec<Result<bool, QueueError>>, QueueError> {
+    pub(crate) fn delete(&mut self, queue: &str, handles: &[String]) -> Result<Vec<Result<bool, QueueError>>, QueueError> {
         check_count(handles.len())?;
         let transaction = self.connection.transaction()?;
         let queue = find(&transaction, queue)?.ok_or(QueueError::NoSuchQueue)?;
         let mut results = Vec::with_capacity(handles.len());
         {
-            let mut statement = transaction.prepare_cached(
-                "DELETE FROM message WHERE seq = ?1 AND queue_id = ?2 AND receipt = ?3",
-            )?;
+            let mut statement = transaction.prepare_cached("DELETE FROM message WHERE seq = ?1 AND queue_id = ?2 AND receipt = ?3")?;
             for handle in handles {
                 results.push(match Receipt::decode(handle, queue.id) {
-                    Ok(receipt) => {
-                        Ok(statement.execute(params![receipt.seq, queue.id, receipt.nonce])? == 1)
-                    }
+                    Ok(receipt) => Ok(statement.execute(params![receipt.seq, queue.id, receipt.nonce])? == 1),
                     Err(error) => Err(error),
                 });
             }
@@ -174,11 +154,7 @@ impl Store {
                  FROM message WHERE queue_id = ?1 AND sent_ms > ?3",
             )?
             .query_row(params![queue.id, now, cutoff(&queue, now)], |row| {
-                Ok(Depths {
-                    visible: row.get(0)?,
-                    in_flight: row.get(1)?,
-                    delayed: row.get(2)?,
-                })
+                Ok(Depths { visible: row.get(0)?, in_flight: row.get(1)?, delayed: row.get(2)? })
             })?;
         transaction.commit()?;
         Ok(depths)
@@ -187,9 +163,7 @@ impl Store {
     /// Deletes every message of the queue and says how many there were.
     pub(crate) fn purge(&mut self, queue: &str) -> Result<usize, QueueError> {
         let queue = self.queue(queue)?;
-        Ok(self
-            .connection
-            .execute("DELETE FROM message WHERE queue_id = ?1", [queue.id])?)
+        Ok(self.connection.execute("DELETE FROM message WHERE queue_id = ?1", [queue.id])?)
     }
 }
 
@@ -218,74 +192,40 @@ fn sweep(transaction: &Transaction<'_>, queue: &QueueInfo, now: i64) -> Result<(
     Ok(())
 }
 
-fn insert(
-    transaction: &Transaction<'_>,
-    queue: &QueueInfo,
-    message: &Outgoing,
-    now: i64,
-) -> Result<Sent, QueueError> {
+fn insert(transaction: &Transaction<'_>, queue: &QueueInfo, message: &Outgoing, now: i64) -> Result<Sent, QueueError> {
     let message_id = Uuid::now_v7().to_string();
-    let attributes = serde_json::to_string(&message.attributes).map_err(|_| {
-        QueueError::InvalidParameter("The message attributes are invalid.".to_owned())
-    })?;
+    let attributes = serde_json::to_string(&message.attributes)
+        .map_err(|_| QueueError::InvalidParameter("The message attributes are invalid.".to_owned()))?;
     let delay = message.delay.unwrap_or(queue.settings.delay);
     transaction
         .prepare_cached(
             "INSERT INTO message (queue_id, message_id, body, attributes, trace_header, sent_ms, visible_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute(params![
-            queue.id,
-            message_id,
-            message.body,
-            attributes,
-            message.trace_header,
-            now,
-            now + 1_000 * i64::from(delay),
-        ])?;
-    let trace_header = message
-        .trace_header
-        .as_ref()
-        .map(|value| MessageAttribute::string(value.as_str()));
-    let attributes = message
-        .attributes
-        .iter()
-        .map(|(name, value)| (name.as_str(), value));
+        .execute(params![queue.id, message_id, message.body, attributes, message.trace_header, now, now + 1_000 * i64::from(delay),])?;
+    let trace_header = message.trace_header.as_ref().map(|value| MessageAttribute::string(value.as_str()));
+    let attributes = message.attributes.iter().map(|(name, value)| (name.as_str(), value));
     Ok(Sent {
         message_id,
         md5_of_body: md5_of_body(&message.body),
         md5_of_attributes: md5_of_attributes(attributes),
-        md5_of_trace_header: md5_of_attributes(
-            trace_header.iter().map(|value| ("AWSTraceHeader", value)),
-        ),
+        md5_of_trace_header: md5_of_attributes(trace_header.iter().map(|value| ("AWSTraceHeader", value))),
     })
 }
 
 /// The longest visible messages of the queue and how often each was received, at most [`SCAN`]. Bodies are read only
 /// for what is taken: they may be 1 MiB each.
-fn candidates(
-    transaction: &Transaction<'_>,
-    queue: &QueueInfo,
-    now: i64,
-) -> Result<Vec<(i64, u32)>, QueueError> {
+fn candidates(transaction: &Transaction<'_>, queue: &QueueInfo, now: i64) -> Result<Vec<(i64, u32)>, QueueError> {
     let mut statement = transaction.prepare_cached(
         "SELECT seq, receive_count FROM message
          WHERE queue_id = ?1 AND visible_ms <= ?2 AND sent_ms > ?3 ORDER BY visible_ms, seq LIMIT ?4",
     )?;
-    let rows = statement.query_map(params![queue.id, now, cutoff(queue, now), SCAN], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
+    let rows = statement.query_map(params![queue.id, now, cutoff(queue, now), SCAN], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Hides a message under a new receipt.
-fn take(
-    transaction: &Transaction<'_>,
-    queue_id: i64,
-    seq: i64,
-    visible_ms: i64,
-    now: i64,
-) -> Result<Received, QueueError> {
+fn take(transaction: &Transaction<'_>, queue_id: i64, seq: i64, visible_ms: i64, now: i64) -> Result<Received, QueueError> {
     let receipt = Receipt::new(queue_id, seq)?;
     Ok(transaction
         .prepare_cached(
@@ -300,9 +240,8 @@ fn take(
 
 fn read_message(row: &Row<'_>, receipt_handle: String) -> rusqlite::Result<Received> {
     let attributes: String = row.get(2)?;
-    let attributes = serde_json::from_str(&attributes).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
-    })?;
+    let attributes = serde_json::from_str(&attributes)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into()))?;
     Ok(Received {
         message_id: row.get(0)?,
         receipt_handle,
@@ -317,13 +256,7 @@ fn read_message(row: &Row<'_>, receipt_handle: String) -> rusqlite::Result<Recei
 }
 
 /// Moves a message to the dead-letter queue: same id, same sending time, nobody's receipt, no receives yet.
-fn bury(
-    transaction: &Transaction<'_>,
-    seq: i64,
-    to: i64,
-    source: &str,
-    now: i64,
-) -> Result<(), QueueError> {
+fn bury(transaction: &Transaction<'_>, seq: i64, to: i64, source: &str, now: i64) -> Result<(), QueueError> {
     transaction
         .prepare_cached(
             "UPDATE message SET queue_id = ?2, source_queue = ?3, visible_ms = ?4, receive_count = 0,
@@ -335,16 +268,9 @@ fn bury(
 }
 
 /// Hides one message for `seconds` from now, if `receipt` still holds it.
-fn hide(
-    transaction: &Transaction<'_>,
-    receipt: &Receipt,
-    seconds: u32,
-    now: i64,
-) -> Result<Result<(), QueueError>, QueueError> {
+fn hide(transaction: &Transaction<'_>, receipt: &Receipt, seconds: u32, now: i64) -> Result<Result<(), QueueError>, QueueError> {
     let received_ms: Option<i64> = transaction
-        .prepare_cached(
-            "SELECT received_ms FROM message WHERE seq = ?1 AND queue_id = ?2 AND receipt = ?3 AND visible_ms > ?4",
-        )?
+        .prepare_cached("SELECT received_ms FROM message WHERE seq = ?1 AND queue_id = ?2 AND receipt = ?3 AND visible_ms > ?4")?
         .query_row(params![receipt.seq, receipt.queue_id, receipt.nonce, now], |row| row.get(0))
         .optional()?;
     let Some(received_ms) = received_ms else {
@@ -356,9 +282,7 @@ fn hide(
             "Total VisibilityTimeout for the message is beyond the limit [{MAX_VISIBILITY} seconds]"
         ))));
     }
-    transaction
-        .prepare_cached("UPDATE message SET visible_ms = ?2 WHERE seq = ?1")?
-        .execute(params![receipt.seq, visible_ms])?;
+    transaction.prepare_cached("UPDATE message SET visible_ms = ?2 WHERE seq = ?1")?.execute(params![receipt.seq, visible_ms])?;
     Ok(Ok(()))
 }
 

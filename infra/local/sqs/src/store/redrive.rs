@@ -26,43 +26,21 @@ impl Store {
         if let Some(to) = to {
             find(&self.connection, to)?.ok_or(QueueError::NoSuchSource)?;
         }
-        let used: Option<i64> = self
-            .connection
-            .query_row(
-                "SELECT 1 FROM queue WHERE dead_letter_queue = ?1",
-                [from],
-                |row| row.get(0),
-            )
-            .optional()?;
+        let used: Option<i64> =
+            self.connection.query_row("SELECT 1 FROM queue WHERE dead_letter_queue = ?1", [from], |row| row.get(0)).optional()?;
         if used.is_none() || to == Some(from) {
-            return Err(QueueError::InvalidParameter(
-                "Source queue must be configured as a Dead Letter Queue.".to_owned(),
-            ));
+            return Err(QueueError::InvalidParameter("Source queue must be configured as a Dead Letter Queue.".to_owned()));
         }
-        Ok(self.connection.query_row(
-            "SELECT coalesce(max(seq), 0) FROM message WHERE queue_id = ?1",
-            [source.id],
-            |row| row.get(0),
-        )?)
+        Ok(self.connection.query_row("SELECT coalesce(max(seq), 0) FROM message WHERE queue_id = ?1", [source.id], |row| row.get(0))?)
     }
 
     /// Moves the next visible messages of the dead-letter queue `from`, those between `after` and `end`, to `to`, or each
     /// to the queue it died in.
-    pub(crate) fn redrive(
-        &mut self,
-        from: &str,
-        to: Option<&str>,
-        (after, end): (i64, i64),
-        now: i64,
-    ) -> Result<Step, QueueError> {
+    pub(crate) fn redrive(&mut self, from: &str, to: Option<&str>, (after, end): (i64, i64), now: i64) -> Result<Step, QueueError> {
         let transaction = self.connection.transaction()?;
         let from = find(&transaction, from)?.ok_or(QueueError::NoSuchSource)?;
         let letters = letters(&transaction, &from, (after, end), now)?;
-        let mut step = Step {
-            done: Redriven::default(),
-            woken: Vec::new(),
-            after: None,
-        };
+        let mut step = Step { done: Redriven::default(), woken: Vec::new(), after: None };
         for (seq, source) in &letters {
             let target = match to.or(source.as_deref()) {
                 Some(name) => find(&transaction, name)?,
@@ -97,20 +75,12 @@ fn letters(
         "SELECT seq, source_queue FROM message
          WHERE queue_id = ?1 AND seq > ?2 AND seq <= ?3 AND visible_ms <= ?4 AND sent_ms > ?5 ORDER BY seq LIMIT ?6",
     )?;
-    let rows = statement.query_map(
-        params![from.id, after, end, now, cutoff(from, now), STEP],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
+    let rows = statement.query_map(params![from.id, after, end, now, cutoff(from, now), STEP], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Makes a dead letter a new message of `target`: as if it were sent now, with a new id.
-fn revive(
-    transaction: &Transaction<'_>,
-    seq: i64,
-    target: &QueueInfo,
-    now: i64,
-) -> Result<(), QueueError> {
+fn revive(transaction: &Transaction<'_>, seq: i64, target: &QueueInfo, now: i64) -> Result<(), QueueError> {
     transaction
         .prepare_cached(
             "UPDATE message SET queue_id = ?2, message_id = ?3, sent_ms = ?4, visible_ms = ?4, receive_count = 0,

@@ -20,19 +20,13 @@ fn acknowledged_calls_survive_kill_9() {
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
 }
 
 /// Says what was done; only what the parent reads counts.
 fn say(what: &str, body: &str) {
     let mut out = std::io::stdout().lock();
-    out.write_all(format!("\n@{what} {body}\n").as_bytes())
-        .unwrap();
+    out.write_all(format!("\n@{what} {body}\n").as_bytes()).unwrap();
     out.flush().unwrap();
 }
 
@@ -46,10 +40,7 @@ async fn write(folder: &Path) {
             tokio::spawn(async move {
                 for number in 0..50_000 {
                     let body = format!("{writer}-{number}");
-                    queues
-                        .send("q", Outgoing::new(body.as_str()))
-                        .await
-                        .unwrap();
+                    queues.send("q", Outgoing::new(body.as_str())).await.unwrap();
                     say("sent", &body);
                     if number % 2 == 0 {
                         continue;
@@ -83,8 +74,7 @@ fn watch() {
     let mut killed = false;
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         let line = line.unwrap();
-        let Some((what, body)) = line.strip_prefix('@').and_then(|line| line.split_once(' '))
-        else {
+        let Some((what, body)) = line.strip_prefix('@').and_then(|line| line.split_once(' ')) else {
             continue;
         };
         match what {
@@ -105,33 +95,20 @@ fn watch() {
     let mut left = BTreeSet::new();
     run(async {
         // The clock of these queues is past every visibility timeout.
-        let later =
-            std::sync::Arc::new(|| jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1));
-        let queues = Queues::open_with_clock(folder.path().join("queues.sqlite"), later)
-            .await
-            .unwrap();
-        let ten = Receive {
-            max: 10,
-            ..Receive::default()
-        };
+        let later = std::sync::Arc::new(|| jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1));
+        let queues = Queues::open_with_clock(folder.path().join("queues.sqlite"), later).await.unwrap();
+        let ten = Receive { max: 10, ..Receive::default() };
         loop {
             let messages = queues.receive("q", &ten).await.unwrap();
             if messages.is_empty() {
                 break;
             }
             for message in messages {
-                assert!(
-                    left.insert(message.body.clone()),
-                    "{} is there twice",
-                    message.body
-                );
+                assert!(left.insert(message.body.clone()), "{} is there twice", message.body);
             }
         }
     });
-    let lost: Vec<_> = sent
-        .difference(deleting)
-        .filter(|body| !left.contains(*body))
-        .collect();
+    let lost: Vec<_> = sent.difference(deleting).filter(|body| !left.contains(*body)).collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
     let back: Vec<_> = deleted.intersection(&left).collect();
     assert!(back.is_empty(), "deleted, yet there: {back:?}");

@@ -34,9 +34,7 @@ pub(crate) async fn queues_by_hand() -> (Queues, Hand, TempDir) {
     let hand = Hand(Arc::new(AtomicI64::new(START_MS)));
     let time = Arc::clone(&hand.0);
     let clock = Arc::new(move || Timestamp::from_millisecond(time.load(Ordering::SeqCst)).unwrap());
-    let queues = Queues::open_with_clock(folder.path().join("queues.sqlite"), clock)
-        .await
-        .unwrap();
+    let queues = Queues::open_with_clock(folder.path().join("queues.sqlite"), clock).await.unwrap();
     (queues, hand, folder)
 }
 
@@ -44,26 +42,15 @@ pub(crate) async fn queues_by_hand() -> (Queues, Hand, TempDir) {
 pub(crate) async fn queues_on_paused_time() -> (Queues, TempDir) {
     let folder = TempDir::new().unwrap();
     let start = Instant::now();
-    let clock = Arc::new(move || {
-        Timestamp::from_millisecond(START_MS + i64::try_from(start.elapsed().as_millis()).unwrap())
-            .unwrap()
-    });
-    let queues = Queues::open_with_clock(folder.path().join("queues.sqlite"), clock)
-        .await
-        .unwrap();
+    let clock = Arc::new(move || Timestamp::from_millisecond(START_MS + i64::try_from(start.elapsed().as_millis()).unwrap()).unwrap());
+    let queues = Queues::open_with_clock(folder.path().join("queues.sqlite"), clock).await.unwrap();
     (queues, folder)
 }
 
 /// Settings that send a message to `dead_letter_queue` after so many receives.
 pub(crate) fn dying(dead_letter_queue: &str, max_receive_count: u32) -> Settings {
-    let redrive = Some(RedrivePolicy {
-        dead_letter_queue: dead_letter_queue.to_owned(),
-        max_receive_count,
-    });
-    Settings {
-        redrive,
-        ..Settings::default()
-    }
+    let redrive = Some(RedrivePolicy { dead_letter_queue: dead_letter_queue.to_owned(), max_receive_count });
+    Settings { redrive, ..Settings::default() }
 }
 
 /// A server on loopback with its client.
@@ -82,24 +69,13 @@ impl Server {
         let (queues, hand, folder) = queues_by_hand().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let credentials = Credentials {
-            access_key_id: KEY_ID.to_owned(),
-            secret_access_key: SECRET.to_owned().into(),
-        };
+        let credentials = Credentials { access_key_id: KEY_ID.to_owned(), secret_access_key: SECRET.to_owned().into() };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             stopped.await.unwrap();
         };
         let task = tokio::spawn(serve(listener, queues.clone(), credentials, shutdown));
-        Self {
-            client: client(address, KEY_ID, SECRET),
-            address,
-            queues,
-            hand,
-            stop,
-            task,
-            _folder: folder,
-        }
+        Self { client: client(address, KEY_ID, SECRET), address, queues, hand, stop, task, _folder: folder }
     }
 
     /// The URL that the server gives the queue.
@@ -120,9 +96,7 @@ pub(crate) fn client(address: std::net::SocketAddr, key_id: &str, secret: &str) 
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))
-        .credentials_provider(aws_credential_types::Credentials::new(
-            key_id, secret, None, None, "test",
-        ))
+        .credentials_provider(aws_credential_types::Credentials::new(key_id, secret, None, None, "test"))
         .endpoint_url(format!("http://{address}"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .retry_config(RetryConfig::disabled())

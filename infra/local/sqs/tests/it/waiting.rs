@@ -15,10 +15,7 @@ fn receive(queues: &Queues, queue: &'static str) -> JoinHandle<(u128, Vec<Receiv
     let queues = queues.clone();
     tokio::spawn(async move {
         let start = Instant::now();
-        let request = Receive {
-            wait: Some(20),
-            ..Receive::default()
-        };
+        let request = Receive { wait: Some(20), ..Receive::default() };
         let messages = queues.receive(queue, &request).await.unwrap();
         (start.elapsed().as_millis(), messages)
     })
@@ -41,24 +38,9 @@ async fn a_wait_without_messages_ends_on_time() {
 #[tokio::test(start_paused = true)]
 async fn the_queue_says_how_long_to_wait_if_the_receive_does_not() {
     let (queues, _folder) = queues_on_paused_time().await;
-    queues
-        .create(
-            "q",
-            Settings {
-                receive_wait: 7,
-                ..Settings::default()
-            },
-        )
-        .await
-        .unwrap();
+    queues.create("q", Settings { receive_wait: 7, ..Settings::default() }).await.unwrap();
     let start = Instant::now();
-    assert!(
-        queues
-            .receive("q", &Receive::default())
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(queues.receive("q", &Receive::default()).await.unwrap().is_empty());
     assert_eq!(start.elapsed().as_secs(), 7);
 }
 
@@ -69,10 +51,7 @@ async fn a_send_wakes_a_waiting_receive() {
     queues.create("other", Settings::default()).await.unwrap();
     let waiting = receive(&queues, "q");
     pass(3).await;
-    queues
-        .send("other", Outgoing::new("not for it"))
-        .await
-        .unwrap();
+    queues.send("other", Outgoing::new("not for it")).await.unwrap();
     pass(3).await;
     queues.send("q", Outgoing::new("a")).await.unwrap();
     let (waited, messages) = waiting.await.unwrap();
@@ -87,10 +66,7 @@ async fn each_of_many_waiting_receives_gets_its_message() {
     let waiting: Vec<_> = (0..5).map(|_| receive(&queues, "q")).collect();
     pass(1).await;
     for number in 0..5 {
-        queues
-            .send("q", Outgoing::new(number.to_string()))
-            .await
-            .unwrap();
+        queues.send("q", Outgoing::new(number.to_string())).await.unwrap();
     }
     let mut bodies = Vec::new();
     for one in waiting {
@@ -108,16 +84,7 @@ async fn the_end_of_a_delay_wakes_a_waiting_receive() {
     queues.create("q", Settings::default()).await.unwrap();
     let waiting = receive(&queues, "q");
     pass(2).await;
-    queues
-        .send(
-            "q",
-            Outgoing {
-                delay: Some(5),
-                ..Outgoing::new("later")
-            },
-        )
-        .await
-        .unwrap();
+    queues.send("q", Outgoing { delay: Some(5), ..Outgoing::new("later") }).await.unwrap();
     let (waited, messages) = waiting.await.unwrap();
     assert_eq!(messages[0].body, "later");
     assert!((7_000..7_010).contains(&waited), "{waited}");
@@ -126,16 +93,7 @@ async fn the_end_of_a_delay_wakes_a_waiting_receive() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_visibility_timeout_wakes_a_waiting_receive() {
     let (queues, _folder) = queues_on_paused_time().await;
-    queues
-        .create(
-            "q",
-            Settings {
-                visibility_timeout: 9,
-                ..Settings::default()
-            },
-        )
-        .await
-        .unwrap();
+    queues.create("q", Settings { visibility_timeout: 9, ..Settings::default() }).await.unwrap();
     queues.send("q", Outgoing::new("a")).await.unwrap();
     queues.receive("q", &Receive::default()).await.unwrap();
     let (waited, messages) = receive(&queues, "q").await.unwrap();
@@ -148,18 +106,10 @@ async fn giving_a_message_back_wakes_a_waiting_receive() {
     let (queues, _folder) = queues_on_paused_time().await;
     queues.create("q", Settings::default()).await.unwrap();
     queues.send("q", Outgoing::new("a")).await.unwrap();
-    let held = queues
-        .receive("q", &Receive::default())
-        .await
-        .unwrap()
-        .pop()
-        .unwrap();
+    let held = queues.receive("q", &Receive::default()).await.unwrap().pop().unwrap();
     let waiting = receive(&queues, "q");
     pass(4).await;
-    queues
-        .change_visibility("q", &held.receipt_handle, 0)
-        .await
-        .unwrap();
+    queues.change_visibility("q", &held.receipt_handle, 0).await.unwrap();
     let (waited, messages) = waiting.await.unwrap();
     assert_eq!(messages[0].receive_count, 2);
     assert!((4_000..4_010).contains(&waited), "{waited}");
@@ -169,16 +119,7 @@ async fn giving_a_message_back_wakes_a_waiting_receive() {
 async fn a_dead_letter_wakes_who_waits_for_dead_letters() {
     let (queues, _folder) = queues_on_paused_time().await;
     queues.create("dead", Settings::default()).await.unwrap();
-    queues
-        .create(
-            "q",
-            Settings {
-                visibility_timeout: 6,
-                ..dying("dead", 1)
-            },
-        )
-        .await
-        .unwrap();
+    queues.create("q", Settings { visibility_timeout: 6, ..dying("dead", 1) }).await.unwrap();
     queues.send("q", Outgoing::new("a")).await.unwrap();
     queues.receive("q", &Receive::default()).await.unwrap();
     let undertaker = receive(&queues, "dead");
@@ -197,10 +138,7 @@ async fn a_stopped_wait_ends_at_once_and_hides_nothing() {
     let poller = queues.clone();
     let waiting = tokio::spawn(async move {
         let start = Instant::now();
-        let request = Receive {
-            wait: Some(20),
-            ..Receive::default()
-        };
+        let request = Receive { wait: Some(20), ..Receive::default() };
         let stopped = async { stopped.await.unwrap() };
         let messages = poller.receive_until("q", &request, stopped).await.unwrap();
         (start.elapsed().as_secs(), messages.len())
@@ -215,28 +153,14 @@ async fn a_stopped_wait_ends_at_once_and_hides_nothing() {
 #[tokio::test]
 async fn a_send_wakes_a_long_poll_over_http_and_a_stop_ends_it() {
     let server = Server::start().await;
-    server
-        .queues
-        .create("q", Settings::default())
-        .await
-        .unwrap();
+    server.queues.create("q", Settings::default()).await.unwrap();
     let start = std::time::Instant::now();
-    let poll = server
-        .client
-        .receive_message()
-        .queue_url(server.url("q"))
-        .wait_time_seconds(20)
-        .send();
+    let poll = server.client.receive_message().queue_url(server.url("q")).wait_time_seconds(20).send();
     let poll = tokio::spawn(poll);
     server.queues.send("q", Outgoing::new("a")).await.unwrap();
     assert_eq!(poll.await.unwrap().unwrap().messages().len(), 1);
 
-    let poll = server
-        .client
-        .receive_message()
-        .queue_url(server.url("q"))
-        .wait_time_seconds(20)
-        .send();
+    let poll = server.client.receive_message().queue_url(server.url("q")).wait_time_seconds(20).send();
     let poll = tokio::spawn(poll);
     server.stop().await;
     // Either it was answered with nothing, or it came too late to be accepted; it doesn't take its twenty seconds.

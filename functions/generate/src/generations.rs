@@ -1,0 +1,158 @@
+//! Requests to generate: price, accept, cancel.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use shared::auth::Scope;
+use shared::db::jobs::Refusal;
+use shared::domain::generation::Generation;
+use shared::domain::model::Model;
+use shared::domain::money::Money;
+use shared::domain::request::{NewGeneration, ValidGeneration, validate};
+use shared::http::reading::generation_views;
+use shared::http::view::GenerationView;
+use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, CurrentUser};
+use shared::id::GenerationId;
+use shared::jobs::{self, Jobs};
+use shared::provider::catalogue;
+use shared::runtime::Platform;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) fn routes() -> OpenApiRouter<Platform> {
+    OpenApiRouter::new().routes(routes!(create_generation)).routes(routes!(estimate_generation)).routes(routes!(cancel_generation))
+}
+
+/// What a request would cost.
+#[derive(Debug, Serialize, ToSchema)]
+struct Estimate {
+    /// In money.
+    price: Money,
+    /// Of the monthly limit.
+    units: u32,
+}
+
+/// The price of exactly this request. Nothing is reserved.
+#[utoipa::path(post, path = "/api/v1/generations/estimate", tag = "Generations", request_body = NewGeneration, responses((status = 200, body = Estimate)))]
+async fn estimate_generation(user: CurrentUser, ApiJson(request): ApiJson<NewGeneration>) -> ApiResult<Json<Estimate>> {
+    user.require(Scope::Generate)?;
+    let (model, request) = check(request)?;
+    let (price, units) = model.estimate(&request);
+    Ok(Json(Estimate { price, units }))
+}
+
+/// Generates.
+///
+/// Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
+/// (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
+#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView)))]
+async fn create_generation(
+    user: CurrentUser,
+    State(platform): State<Platform>,
+    headers: HeaderMap,
+    ApiJson(request): ApiJson<NewGeneration>,
+) -> ApiResult<impl IntoResponse> {
+    user.require(Scope::Generate)?;
+    let key = idempotency_key(&headers)?;
+    let body_hash = body_hash(&request)?;
+    let (model, request) = check(request)?;
+    let now = platform.clock.now();
+    let limits = user.user.limits(platform.config.limits);
+
+    let (generation, calls) = jobs::plan(model, request, &user.user, now);
+    let id = match platform.db.accept(&generation, &calls, key, &body_hash, &limits).await {
+        Ok(()) => {
+            start(&platform, &user).await;
+            generation.id
+        }
+        Err(Refusal::Replay(earlier)) => earlier,
+        Err(Refusal::Mismatch) => return Err(ApiError::idempotency_mismatch()),
+        // A limit that was lowered since must not turn a repetition into a refusal.
+        Err(refusal @ (Refusal::Monthly | Refusal::Daily | Refusal::Hourly)) => {
+            match platform.db.replayed(user.id(), key, &body_hash, now).await {
+                Ok(Some(earlier)) => earlier,
+                Err(Refusal::Mismatch) => return Err(ApiError::idempotency_mismatch()),
+                _ => return Err(over_limit(&refusal, now, user.user.limits(platform.config.limits))),
+            }
+        }
+        Err(Refusal::Suspended) => return Err(ApiError::suspended()),
+        Err(Refusal::Failed(error)) => return Err(error.into()),
+    };
+    let generation = platform.db.generation(user.id(), id).await?.ok_or_else(ApiError::not_found)?;
+    accepted(&platform, &user, generation).await
+}
+
+/// Cancels what isn't delivered yet.
+///
+/// What waits ends at once and costs nothing. What runs is cancelled at the provider, which may still finish it: then it is
+/// delivered and charged.
+#[utoipa::path(post, path = "/api/v1/generations/{id}/cancel", tag = "Generations", params(("id" = String, Path)), responses((status = 202, body = GenerationView), (status = 409, description = "It is already over.")))]
+async fn cancel_generation(
+    user: CurrentUser,
+    State(platform): State<Platform>,
+    ApiPath(id): ApiPath<GenerationId>,
+) -> ApiResult<impl IntoResponse> {
+    user.require(Scope::Generate)?;
+    let generation = platform.db.generation(user.id(), id).await?.ok_or_else(ApiError::not_found)?;
+    if generation.open == 0 {
+        return Err(ApiError::conflict("This generation is already over."));
+    }
+    let jobs = Jobs::new(&platform).await.map_err(ApiError::internal)?;
+    jobs.cancel(&generation).await.map_err(ApiError::internal)?;
+    let generation = platform.db.generation(user.id(), id).await?.ok_or_else(ApiError::not_found)?;
+    accepted(&platform, &user, generation).await
+}
+
+/// Accepted is accepted: what can't be started now, `worker` starts within a minute.
+async fn start(platform: &Platform, user: &CurrentUser) {
+    match Jobs::new(platform).await {
+        Ok(jobs) => jobs.start(&user.user).await,
+        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the provider can't be asked"),
+    }
+}
+
+async fn accepted(platform: &Platform, user: &CurrentUser, generation: Generation) -> ApiResult<impl IntoResponse + use<>> {
+    let location = format!("/api/v1/generations/{}", generation.id);
+    let view = generation_views(platform, user, vec![generation]).await?.pop().ok_or_else(ApiError::not_found)?;
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(view)))
+}
+
+fn check(request: NewGeneration) -> ApiResult<(&'static Model, ValidGeneration)> {
+    let model = catalogue::find(&request.model)
+        .ok_or_else(|| ApiError::invalid("model", "not-an-option", "There is no such model; GET /api/v1/models lists them."))?;
+    let request = validate(model, request).map_err(ApiError::validation)?;
+    Ok((model, request))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> ApiResult<&str> {
+    let missing = || {
+        ApiError::invalid(
+            "Idempotency-Key",
+            "required",
+            "Send a header Idempotency-Key of 1 to 255 visible characters, new for each request.",
+        )
+    };
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).ok_or_else(missing)?;
+    let fits = !key.is_empty() && key.len() <= 255 && key.bytes().all(|b| b.is_ascii_graphic());
+    if fits { Ok(key) } else { Err(missing()) }
+}
+
+/// Of the request as it was understood, so that white space and the order of keys don't matter.
+fn body_hash(request: &NewGeneration) -> ApiResult<String> {
+    let canonical = serde_json::to_vec(request).map_err(ApiError::internal)?;
+    Ok(hex::encode(Sha256::digest(canonical)))
+}
+
+fn over_limit(refusal: &Refusal, now: Timestamp, limits: shared::domain::limits::Limits) -> ApiError {
+    let (month, day, hour) = jobs::resets(now);
+    match refusal {
+        Refusal::Daily => ApiError::rate_limited(format!("You may ask for {} outputs a day.", limits.daily), day),
+        Refusal::Hourly => ApiError::rate_limited(format!("You may send {} requests an hour.", limits.hourly), hour),
+        _ => ApiError::quota_exhausted(format!("This needs more than what is left of your {} units this month.", limits.monthly), month),
+    }
+}

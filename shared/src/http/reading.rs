@@ -1,0 +1,63 @@
+//! Generations with everything that belongs to their view, read in a constant number of requests.
+
+use crate::domain::asset::Asset;
+use crate::domain::generation::{Call, Generation};
+use crate::db::DbError;
+use crate::http::view::{Addresses, GenerationView};
+use crate::http::{ApiError, CurrentUser};
+use crate::id::{AssetId, CallId};
+use crate::runtime::Platform;
+
+/// Where `user`'s client finds media.
+///
+/// # Errors
+/// `internal` when the signing key can't be read.
+pub async fn addresses(platform: &Platform, user: &CurrentUser) -> Result<Addresses, ApiError> {
+    if !user.is_token() {
+        return Ok(Addresses::Plain);
+    }
+    let signer = platform.signer().await.map_err(ApiError::internal)?;
+    Ok(Addresses::Signed(signer, platform.clock.now()))
+}
+
+/// The views of `generations` of one user: one batch for the calls that are open and one for each hundred assets.
+///
+/// # Errors
+/// When the table can't be read, or the signing key.
+pub async fn generation_views(
+    platform: &Platform,
+    user: &CurrentUser,
+    generations: Vec<Generation>,
+) -> Result<Vec<GenerationView>, ApiError> {
+    let addresses = addresses(platform, user).await?;
+    let open: Vec<CallId> = generations.iter().filter(|g| g.open > 0).flat_map(|g| g.calls.iter().copied()).collect();
+    let delivered: Vec<AssetId> = generations.iter().flat_map(|g| g.assets.iter().copied()).collect();
+    let (calls, assets) = tokio::try_join!(read_calls(platform, &open), read_assets(platform, user, &delivered))?;
+    Ok(generations
+        .into_iter()
+        .map(|generation| {
+            let calls: Vec<Call> =
+                calls.iter().filter(|call| call.generation == generation.id && !call.state.is_settled()).cloned().collect();
+            // What was deleted for good since is left out; what is in the trash is not shown here either.
+            let assets: Vec<Asset> =
+                assets.iter().filter(|asset| asset.generation == generation.id && asset.deleted_at.is_none()).cloned().collect();
+            GenerationView::new(generation, &calls, assets, &addresses)
+        })
+        .collect())
+}
+
+async fn read_calls(platform: &Platform, ids: &[CallId]) -> Result<Vec<Call>, DbError> {
+    let mut calls = Vec::with_capacity(ids.len());
+    for hundred in ids.chunks(100) {
+        calls.extend(platform.db.calls(hundred).await?);
+    }
+    Ok(calls)
+}
+
+async fn read_assets(platform: &Platform, user: &CurrentUser, ids: &[AssetId]) -> Result<Vec<Asset>, DbError> {
+    let mut assets = Vec::with_capacity(ids.len());
+    for hundred in ids.chunks(100) {
+        assets.extend(platform.db.assets_by_id(user.id(), hundred).await?);
+    }
+    Ok(assets)
+}

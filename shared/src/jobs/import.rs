@@ -1,0 +1,248 @@
+//! A result becomes part of the library: fetched, checked, stored, and only then settled.
+//!
+//! Every object's key was fixed when the request was accepted and is written with `If-None-Match: *`, so two runs that hold the
+//! same message write the same objects once, and the one that comes second to the settlement changes nothing.
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+
+use super::{StepError, won};
+use crate::db::jobs::Outcome;
+use crate::domain::asset::{Asset, AssetKind, PosterState, Thumbnail};
+use crate::domain::generation::{Call, Generation, Reason, Warning};
+use crate::domain::job::{CallState, Event};
+use crate::domain::words;
+use crate::id::{AssetId, CallId};
+use crate::media::codec::{self, Bounds};
+use crate::media::store::{MAX_IMAGE, MAX_VIDEO};
+use crate::media::{Bucket, MediaError, StoreError, Stored, keys};
+use crate::provider::fetch::Fetcher;
+use crate::provider::{Failure, FetchError, Output, ProviderMedia};
+use crate::queue::Task;
+use crate::runtime::Platform;
+
+/// After this many receipts a medium that can't be fetched is given up: the queue's own limit, so that the user hears of it
+/// when the message goes to the dead-letter queue.
+const LAST_RECEIPT: u32 = 5;
+
+/// Why one medium isn't in the library.
+enum Trouble {
+    /// It never will be.
+    Refused(Reason),
+    /// Another try may do.
+    Passing(StepError),
+}
+
+/// Stores the result of a call and settles it. `receives` is how often the message came.
+///
+/// # Errors
+/// [`StepError`] when it should be tried again.
+pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives: u32) -> Result<(), StepError> {
+    let Some(call) = platform.db.call(id).await? else { return Ok(()) };
+    let generation =
+        platform.db.generation(call.user, call.generation).await?.ok_or(StepError::Record("a call without its generation"))?;
+    match call.state {
+        CallState::ResultReady | CallState::LateReady => {}
+        // Settled, but the run that did it may have been cut off before what follows.
+        CallState::Complete | CallState::CompleteFree => {
+            let assets = platform.db.assets_by_id(call.user, &call.assets).await?;
+            return follow_up(platform, &call, &assets).await;
+        }
+        _ => return Ok(()),
+    }
+    let payload = call.payload.as_deref().ok_or(StepError::Record("a result without its payload"))?;
+    let output: Output = serde_json::from_str(payload).map_err(|_| StepError::Record("a payload that can't be read"))?;
+
+    let mut assets = Vec::new();
+    let mut problems = Vec::new();
+    for (index, asset) in call.assets.iter().enumerate() {
+        let stored = match output.media.get(index) {
+            Some(Ok(medium)) => import_one(platform, fetcher, &call, &generation, (*asset, medium, &output)).await,
+            Some(Err(failure)) => Err(Trouble::Refused(Reason::from(failure))),
+            None => Err(Trouble::Refused(Reason::from(&Failure::new(crate::provider::FailureCode::NoOutput)))),
+        };
+        match stored {
+            Ok(asset) => assets.push(asset),
+            Err(Trouble::Refused(reason)) => problems.push(reason),
+            Err(Trouble::Passing(error)) if receives < LAST_RECEIPT => return Err(error),
+            Err(Trouble::Passing(error)) => {
+                tracing::error!(call.id = %call.id, error = &error as &dyn std::error::Error, "a result could not be stored");
+                let message = "What the model made could not be copied to your library.".to_owned();
+                problems.push(Reason { code: "storing-failed".to_owned(), message });
+            }
+        }
+    }
+    let outcome = Outcome {
+        event: if assets.is_empty() { Event::ImportRefused } else { Event::Stored },
+        warnings: problems
+            .iter()
+            .map(|reason| Warning {
+                output: call.output,
+                code: reason.code.clone(),
+                message: format!("{} Nothing was charged for it.", reason.message),
+            })
+            .collect(),
+        reason: problems.into_iter().next(),
+        assets,
+        due: None,
+    };
+    if won(platform.db.settle(&call, &outcome, platform.clock.now()).await)? {
+        follow_up(platform, &call, &outcome.assets).await?;
+    }
+    Ok(())
+}
+
+/// What comes after the settlement. Each part may happen again.
+async fn follow_up(platform: &Platform, call: &Call, assets: &[Asset]) -> Result<(), StepError> {
+    platform.queues.task(&Task::Start { user: call.user }, std::time::Duration::ZERO).await?;
+    for asset in assets {
+        if asset.poster == PosterState::Pending {
+            platform.queues.make_poster(asset.user, asset.id).await?;
+        }
+        platform.db.index_words(asset, &words::of_asset(asset)).await?;
+    }
+    Ok(())
+}
+
+async fn import_one(
+    platform: &Platform,
+    fetcher: &Fetcher,
+    call: &Call,
+    generation: &Generation,
+    (id, medium, output): (AssetId, &ProviderMedia, &Output),
+) -> Result<Asset, Trouble> {
+    let mut asset = blank(platform, call, generation, id, output).await.map_err(Trouble::Passing)?;
+    if call.video {
+        import_video(platform, fetcher, call, medium, &mut asset).await?;
+    } else {
+        import_image(platform, fetcher, call, medium, &mut asset).await?;
+    }
+    Ok(asset)
+}
+
+async fn import_image(
+    platform: &Platform,
+    fetcher: &Fetcher,
+    call: &Call,
+    medium: &ProviderMedia,
+    asset: &mut Asset,
+) -> Result<(), Trouble> {
+    let stream = fetcher.open(&medium.url, MAX_IMAGE).await.map_err(fetching)?;
+    let key = |media_type| keys::original(&call.media_prefix, asset.id, media_type);
+    let (stored, bytes) = platform.media.store_image(stream.body, key).await.map_err(storing)?;
+    if stored.media_type.is_decodable() {
+        let made = tokio::task::spawn_blocking(move || codec::thumbnails(&bytes, Bounds::OUTPUT)).await;
+        let made = made.map_err(|_| unusable("can't be decoded"))?.map_err(|_| unusable("can't be decoded"))?;
+        (asset.width, asset.height) = (made.width, made.height);
+        asset.placeholder = Some(made.placeholder);
+        let puts = made.thumbnails.into_iter().map(|thumbnail| {
+            let key = keys::thumbnail(&call.media_prefix, asset.id, thumbnail.size);
+            async move {
+                platform.media.put(Bucket::Media, &key, "image/webp", Bytes::from(thumbnail.bytes)).await?;
+                Ok::<_, MediaError>(Thumbnail { key, width: thumbnail.width, height: thumbnail.height })
+            }
+        });
+        asset.thumbnails = try_join_all(puts).await.map_err(bucket)?;
+    } else {
+        (asset.width, asset.height) = (medium.width.unwrap_or(0), medium.height.unwrap_or(0));
+    }
+    keep(asset, stored);
+    Ok(())
+}
+
+/// Streams: a video is never held in memory. Its poster is `thumbnailer`'s.
+async fn import_video(
+    platform: &Platform,
+    fetcher: &Fetcher,
+    call: &Call,
+    medium: &ProviderMedia,
+    asset: &mut Asset,
+) -> Result<(), Trouble> {
+    let stream = fetcher.open(&medium.url, MAX_VIDEO).await.map_err(fetching)?;
+    let key = |media_type| keys::original(&call.media_prefix, asset.id, media_type);
+    let stored = platform.media.store_video(stream.body, key).await.map_err(storing)?;
+    (asset.width, asset.height) = (medium.width.unwrap_or(0), medium.height.unwrap_or(0));
+    asset.duration_ms = medium.duration_ms;
+    keep(asset, stored);
+    Ok(())
+}
+
+/// What is known before any byte came.
+async fn blank(platform: &Platform, call: &Call, generation: &Generation, id: AssetId, output: &Output) -> Result<Asset, StepError> {
+    let mut parameters = generation.parameters.clone();
+    if let Some(seed) = output.seed.or(call.seed) {
+        parameters.insert("seed".to_owned(), seed.into());
+    }
+    let source = generation.inputs.images.first().or(generation.inputs.start_frame.as_ref()).and_then(|id| id.parse().ok());
+    let parent = match source {
+        Some(source) => platform.db.asset(call.user, source).await?.map(|asset| asset.id),
+        None => None,
+    };
+    Ok(Asset {
+        id,
+        user: call.user,
+        kind: if call.video { AssetKind::Video } else { AssetKind::Image },
+        generation: generation.id,
+        call: call.id,
+        key: String::new(),
+        content_type: String::new(),
+        width: 0,
+        height: 0,
+        bytes: 0,
+        duration_ms: None,
+        sha256: String::new(),
+        thumbnails: Vec::new(),
+        poster: if call.video { PosterState::Pending } else { PosterState::Done },
+        placeholder: None,
+        model: generation.model.clone(),
+        prompt: generation.inputs.prompt.clone(),
+        parameters,
+        parent,
+        title: None,
+        alt_text: None,
+        favourite: false,
+        collections: Vec::new(),
+        created_at: platform.clock.now(),
+        deleted_at: None,
+    })
+}
+
+fn keep(asset: &mut Asset, stored: Stored) {
+    asset.key = stored.key;
+    asset.content_type = stored.media_type.content_type().to_owned();
+    asset.bytes = stored.bytes;
+    asset.sha256 = stored.sha256;
+}
+
+fn unusable(how: &str) -> Trouble {
+    Trouble::Refused(Reason { code: "unusable-result".to_owned(), message: format!("What the model answered {how}.") })
+}
+
+fn fetching(error: FetchError) -> Trouble {
+    match error {
+        FetchError::Interrupted(_) => Trouble::Passing(error.into()),
+        FetchError::TooLarge(limit) => {
+            let message = format!("What the model made is larger than {} MiB.", limit / (1024 * 1024));
+            Trouble::Refused(Reason { code: "too-large".to_owned(), message })
+        }
+        FetchError::Refused(_) | FetchError::Gone(_) => {
+            tracing::warn!(%error, "a result's medium can't be fetched");
+            let message = "What the model made is not where the provider said.".to_owned();
+            Trouble::Refused(Reason { code: "result-gone".to_owned(), message })
+        }
+    }
+}
+
+fn storing(error: StoreError<FetchError>) -> Trouble {
+    match error {
+        StoreError::Source(error) => fetching(error),
+        StoreError::TooLarge(limit) => fetching(FetchError::TooLarge(limit)),
+        StoreError::UnknownType => unusable("is no picture or video"),
+        StoreError::Different => Trouble::Passing(StepError::Record("another object lies under a result's key")),
+        StoreError::Bucket(error) => bucket(error),
+    }
+}
+
+fn bucket(error: MediaError) -> Trouble {
+    Trouble::Passing(StepError::Media(Box::new(error)))
+}

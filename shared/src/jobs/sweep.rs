@@ -1,0 +1,107 @@
+//! The guarantee behind every fast path: what is due is looked at again, until it is over.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Jobs, StepError, won};
+use crate::db::jobs::Due;
+use crate::db::keys::OPEN_SHARDS;
+use crate::domain::asset::PosterState;
+use crate::domain::generation::Call;
+use crate::domain::job::CallState;
+
+/// Looked at in one run, over all shards.
+const MOST: i32 = 200;
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Found due.
+    pub due: u32,
+    /// Could not be dealt with; still due.
+    pub failed: u32,
+}
+
+impl Jobs {
+    /// Looks at everything that is due, a bounded number at a time. One failure doesn't keep the others waiting.
+    ///
+    /// # Errors
+    /// [`StepError`] when not even the list can be read.
+    pub async fn sweep(&self) -> Result<Swept, StepError> {
+        let mut swept = Swept::default();
+        for shard in 0..OPEN_SHARDS {
+            for due in self.platform.db.due(shard, self.platform.clock.now(), MOST / i32::from(OPEN_SHARDS)).await? {
+                swept.due += 1;
+                if let Err(error) = self.sweep_one(due).await {
+                    swept.failed += 1;
+                    tracing::warn!(?due, error = &error as &dyn std::error::Error, "open work could not be looked at");
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn sweep_one(&self, due: Due) -> Result<(), StepError> {
+        match due {
+            Due::Call(id) => match self.platform.db.call(id).await? {
+                Some(call) => self.sweep_call(&call).await,
+                None => Ok(()),
+            },
+            Due::Poster(user, id) => {
+                let asset = self.platform.db.asset(user, id).await?;
+                if asset.is_some_and(|asset| asset.poster == PosterState::Pending) {
+                    self.platform.queues.make_poster(user, id).await?;
+                    let later = self.later(self.platform.config.deadlines.poster);
+                    self.platform.db.postpone_poster(user, id, later).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn sweep_call(&self, call: &Call) -> Result<(), StepError> {
+        let now = self.platform.clock.now();
+        let deadlines = self.platform.config.deadlines;
+        match call.state {
+            CallState::Waiting => {
+                won(self.platform.db.postpone(call.id, call.state, self.later(deadlines.waiting)).await)?;
+                if let Some(user) = crate::db::users::get(&self.platform.db, call.user).await? {
+                    self.try_start(&user).await?;
+                }
+            }
+            CallState::Submitting if call.deadline_at.is_none_or(|deadline| deadline <= now) => self.give_up(call).await?,
+            CallState::Submitting => {
+                let deadline = call.deadline_at.unwrap_or(now);
+                won(self.platform.db.postpone(call.id, call.state, deadline).await)?;
+            }
+            CallState::Submitted => {
+                if self.look(call).await? {
+                    won(self.platform.db.postpone(call.id, call.state, self.later(60)).await)?;
+                }
+            }
+            CallState::ResultReady | CallState::LateReady => {
+                self.platform.queues.import_result(call.id).await?;
+                won(self.platform.db.postpone(call.id, call.state, self.later(deadlines.result)).await)?;
+            }
+            CallState::Unknown => self.sweep_unknown(call, now).await?,
+            CallState::Complete | CallState::Failed | CallState::Cancelled | CallState::CompleteFree => {
+                won(self.platform.db.forget(call.id).await)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Listens on for a late word as long as the provider repeats its callbacks, then stops listing the call.
+    async fn sweep_unknown(&self, call: &Call, now: Timestamp) -> Result<(), StepError> {
+        let since = call.settled_at.unwrap_or(call.created_at);
+        if now > since + SignedDuration::from_secs(self.platform.config.deadlines.lost_answer) {
+            won(self.platform.db.forget(call.id).await)?;
+        } else if self.look(call).await? || call.request.is_none() {
+            won(self.platform.db.postpone(call.id, call.state, self.later(300)).await)?;
+        }
+        Ok(())
+    }
+
+    fn later(&self, seconds: i64) -> Timestamp {
+        self.platform.clock.now() + SignedDuration::from_secs(seconds)
+    }
+}
