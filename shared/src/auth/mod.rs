@@ -12,6 +12,7 @@ pub mod oidc;
 pub mod operator;
 pub mod secret;
 pub mod sign_in;
+pub mod tokens;
 
 use ::http::{HeaderMap, Method, header};
 

@@ -2,20 +2,14 @@
 //!
 //! Nobody becomes an admin in any other way: not by being first, not by an address in the configuration.
 
-use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-
-use super::secret;
+pub use super::tokens::{NewToken, create_token};
 use crate::clock::Clock;
 use crate::db::audit::Actor;
-use crate::db::tokens::{NotMade, Token};
+use crate::db::tokens::NotMade;
 use crate::db::users::{Directory, UserChange};
 use crate::db::{Db, DbError};
-use crate::domain::user::{Identity, Role, Scope, User};
-use crate::id::{TokenId, UserId};
-
-/// The longest name of a token, in characters.
-pub const TOKEN_NAME_CHARS: usize = 60;
+use crate::domain::user::{Identity, Role, User};
+use crate::id::UserId;
 
 /// Why a command can't be done.
 #[derive(Debug, thiserror::Error)]
@@ -72,29 +66,6 @@ pub async fn find_user(db: &Db, email_or_id: &str) -> Result<User, OperatorError
 pub async fn ensure_user(db: &Db, clock: &Clock, issuer: &str, subject: &str, email: &str, name: &str) -> Result<User, OperatorError> {
     let identity = Identity::new(issuer, subject, email, name, None).ok_or_else(|| OperatorError::NotAnAddress(email.to_owned()))?;
     Ok(db.ensure_user(&identity, clock.now()).await?)
-}
-
-/// A new personal token of `user`. The secret is in the answer and nowhere else. Scopes are kept once each, in order.
-///
-/// # Errors
-/// [`NotMade`].
-pub async fn create_token(
-    db: &Db,
-    clock: &Clock,
-    user: UserId,
-    name: &str,
-    scopes: &[Scope],
-    expires_at: Option<Timestamp>,
-) -> Result<(Token, SecretString), NotMade> {
-    let now = clock.now();
-    let mut scopes = scopes.to_vec();
-    scopes.sort_unstable();
-    scopes.dedup();
-    let name = name.chars().filter(|c| !c.is_control()).take(TOKEN_NAME_CHARS).collect();
-    let token = Token { id: TokenId::new(now), user, name, scopes, created_at: now, expires_at, last_used_at: None };
-    let value = secret::new_token();
-    db.make_token(&secret::hash(value.expose_secret()), &token).await?;
-    Ok((token, value))
 }
 
 /// Gives `user` a role, with an audit line in the same transaction; their sessions end, so that the change is seen at once.

@@ -53,30 +53,46 @@ pub enum OidcError {
 }
 
 /// What the discovery document says, as far as it is used.
-#[derive(Clone, Debug, Deserialize)]
-struct Discovery {
+#[derive(Debug, Deserialize)]
+struct Document {
     issuer: String,
-    authorization_endpoint: Url,
-    token_endpoint: Url,
-    jwks_uri: Url,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    jwks_uri: String,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Vec<String>,
 }
 
-impl Discovery {
+/// A checked [`Document`].
+#[derive(Clone, Debug)]
+struct Discovery {
+    authorization_endpoint: Url,
+    token_endpoint: Url,
+    jwks_uri: Url,
+    /// The secret may go in the body of the request for a token.
+    secret_in_body: bool,
+}
+
+impl Document {
     /// The document must be the configured issuer's, and no address less protected than the issuer's own.
-    fn check(self, issuer: &str) -> Result<Self, OidcError> {
+    fn check(self, issuer: &str) -> Result<Discovery, OidcError> {
         let unusable = |what: &str| OidcError::Unavailable(format!("its discovery document {what}"));
         if self.issuer != issuer {
             return Err(unusable("names another issuer"));
         }
         let own = Url::parse(issuer).map_err(|_| unusable("names no address"))?;
-        let fine = |url: &Url| url.scheme() == "https" || (own.scheme() == "http" && url.origin() == own.origin());
-        if [&self.authorization_endpoint, &self.token_endpoint, &self.jwks_uri].into_iter().all(fine) {
-            Ok(self)
-        } else {
-            Err(unusable("has an address without https"))
-        }
+        let address = |text: &str| {
+            Url::parse(text)
+                .ok()
+                .filter(|url| url.scheme() == "https" || (own.scheme() == "http" && url.origin() == own.origin()))
+                .ok_or_else(|| unusable("has an address without https"))
+        };
+        Ok(Discovery {
+            authorization_endpoint: address(&self.authorization_endpoint)?,
+            token_endpoint: address(&self.token_endpoint)?,
+            jwks_uri: address(&self.jwks_uri)?,
+            secret_in_body: self.token_endpoint_auth_methods_supported.iter().any(|method| method == "client_secret_post"),
+        })
     }
 }
 
@@ -146,9 +162,8 @@ impl Issuer {
             ("code_verifier", verifier),
         ];
         // Issuers disagree on how the header's parts are encoded, so the body is preferred where it is allowed.
-        let in_body = discovery.token_endpoint_auth_methods_supported.iter().any(|method| method == "client_secret_post");
         let request = platform.http.post(discovery.token_endpoint);
-        let request = if in_body {
+        let request = if discovery.secret_in_body {
             form.extend([("client_id", client), ("client_secret", secret.expose_secret())]);
             request
         } else {
@@ -178,7 +193,7 @@ impl Issuer {
         }
         let issuer = &platform.config.oidc_issuer;
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-        let fetched: Fetched<Discovery> = fetch::json(platform.http.get(url)).await?;
+        let fetched: Fetched<Document> = fetch::json(platform.http.get(url)).await?;
         let discovery = fetched.value.check(issuer)?;
         cache.discovery = Some((discovery.clone(), keep_until(now, fetched.max_age_s)));
         Ok(discovery)

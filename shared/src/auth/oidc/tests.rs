@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::fetch::max_age;
 use super::token::{Expected, TokenError, verify};
-use super::{Discovery, keep_until};
+use super::{Document, keep_until};
 
 const ISSUER: &str = "https://issuer.example";
 const CLIENT: &str = "client-1";
@@ -125,7 +125,7 @@ fn a_header_cannot_choose_the_key_or_the_algorithm() {
 
 #[test]
 fn the_discovery_document_must_be_the_issuers() {
-    let document = |issuer: &str, base: &str| -> Discovery {
+    let document = |issuer: &str, base: &str| -> Document {
         serde_json::from_value(json!({
             "issuer": issuer,
             "authorization_endpoint": format!("{base}/authorize"),
