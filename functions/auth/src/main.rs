@@ -1,6 +1,1 @@
-//! The Lambda function `auth`.
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), shared::http::ServeError> {
-    shared::http::serve(auth::router).await
-}
+fn main() {}

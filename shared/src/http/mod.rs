@@ -11,13 +11,11 @@ mod extract;
 mod identity;
 mod openapi;
 mod page;
-mod serve;
 
 pub use app::{MAX_BODY_BYTES, RequestId, app};
 pub use error::{ApiError, ApiResult, Code, Problem};
 pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, parse_json};
 pub use openapi::openapi;
 pub use page::{List, Page};
-pub use serve::{ServeError, serve};
 
 pub use crate::auth::CurrentUser;
