@@ -1,1 +1,35 @@
+//! Sign-in, sessions, the profile, personal tokens.
+//!
+//! Owns users, sessions, tokens and sign-ins under way; reads the month's units. Everything that decides something is in
+//! `shared::auth`; here are the routes.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop"))]
 
+mod me;
+mod sessions;
+mod sign_in;
+mod tokens;
+
+use axum::{Extension, Router};
+use shared::auth::oidc::Issuer;
+use shared::runtime::Platform;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The routes with their descriptions.
+pub fn routes() -> OpenApiRouter<Platform> {
+    OpenApiRouter::new()
+        .routes(routes!(sign_in::begin_sign_in))
+        .routes(routes!(sign_in::finish_sign_in))
+        .routes(routes!(sign_in::sign_out))
+        .routes(routes!(me::get_me))
+        .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
+        .routes(routes!(sessions::end_session))
+        .routes(routes!(tokens::list_tokens, tokens::create_token))
+        .routes(routes!(tokens::revoke_token))
+        .layer(Extension(Issuer::default()))
+}
+
+/// The function.
+pub fn router(platform: &Platform) -> Router {
+    shared::http::app(platform, routes())
+}

@@ -4,13 +4,19 @@
 //! request, together with the person's record, so that signing out, suspending and revoking are true for the next request.
 //! Nothing is cached here.
 
+mod agent;
 pub mod cookie;
 pub mod csrf;
+pub mod next;
+pub mod oidc;
+pub mod operator;
 pub mod secret;
+pub mod sign_in;
+pub mod tokens;
 
 use ::http::{HeaderMap, Method, header};
 
-use crate::db::{DbError, sessions, tokens, users};
+use crate::db::DbError;
 pub use crate::domain::user::Scope;
 use crate::domain::user::{Role, Status, User};
 use crate::id::{SessionId, TokenId, UserId};
@@ -129,14 +135,14 @@ pub async fn authenticate(platform: &Platform, method: &Method, headers: &Header
 async fn by_session(platform: &Platform, cookie: &str) -> Result<CurrentUser, Denied> {
     let now = platform.clock.now();
     let hash = secret::hash(cookie);
-    let session = sessions::find(&platform.db, &hash).await?.ok_or(Denied::SignedOut)?;
-    let user = users::get(&platform.db, session.user).await?.ok_or(Denied::SignedOut)?;
+    let session = platform.db.session(&hash).await?.ok_or(Denied::SignedOut)?;
+    let user = platform.db.user(session.user).await?.ok_or(Denied::SignedOut)?;
     if session.epoch != user.epoch || session.is_over(user.role, now) {
         return Err(Denied::SignedOut);
     }
     let user = admitted(user)?;
     if session.wants_touch(now) {
-        sessions::touch(&platform.db, &hash, now).await;
+        platform.db.touch_session(&hash, now).await;
     }
     Ok(CurrentUser { user, via: Via::Session(session.id) })
 }
@@ -154,13 +160,13 @@ async fn by_token(platform: &Platform, headers: &HeaderMap) -> Result<CurrentUse
         .filter(|token| secret::is_token(token))
         .ok_or(Denied::SignedOut)?;
     let hash = secret::hash(text);
-    let token = tokens::find(&platform.db, &hash).await?.ok_or(Denied::SignedOut)?;
+    let token = platform.db.token(&hash).await?.ok_or(Denied::SignedOut)?;
     if token.is_over(now) {
         return Err(Denied::SignedOut);
     }
-    let user = admitted(users::get(&platform.db, token.user).await?.ok_or(Denied::SignedOut)?)?;
+    let user = admitted(platform.db.user(token.user).await?.ok_or(Denied::SignedOut)?)?;
     if token.wants_touch(now) {
-        tokens::touch(&platform.db, &hash, now).await;
+        platform.db.touch_token(&hash, now).await;
     }
     Ok(CurrentUser { user, via: Via::Token { id: token.id, scopes: token.scopes } })
 }

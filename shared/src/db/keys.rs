@@ -88,6 +88,27 @@ pub fn directory_newest(user: UserId) -> Key {
     Key::new(DIRECTORY, format!("NEW#{user}"))
 }
 
+/// What every [`directory_newest`] begins with.
+pub const DIRECTORY_NEWEST: &str = "NEW#";
+
+/// Somebody with the role of an admin.
+pub fn directory_admin(user: UserId) -> Key {
+    Key::new(DIRECTORY, format!("{DIRECTORY_ADMINS}{user}"))
+}
+
+/// What every [`directory_admin`] begins with.
+pub const DIRECTORY_ADMINS: &str = "ADMIN#";
+
+/// What [`directory_email`] begins with for addresses that begin with `text`.
+pub fn directory_email_search(text: &str) -> String {
+    format!("EMAIL#{}", fold(text))
+}
+
+/// What [`directory_name`] begins with for names that begin with `text`.
+pub fn directory_name_search(text: &str) -> String {
+    format!("NAME#{}", fold(text))
+}
+
 /// A sign-in under way, by the hash of its cookie.
 pub fn login(cookie_hash: &str) -> Key {
     Key::new(format!("LOGIN#{cookie_hash}"), "LOGIN")
@@ -269,7 +290,12 @@ pub fn counter(kind: &str, date: &str, shard: u8) -> Key {
 
 /// A line of the audit log.
 pub fn audit(month: &str, line: RecordId) -> Key {
-    Key::new(format!("AUDIT#{month}"), line.to_string())
+    Key::new(audit_partition(month), line.to_string())
+}
+
+/// The partition of a month's audit log.
+pub fn audit_partition(month: &str) -> String {
+    format!("AUDIT#{month}")
 }
 
 /// The index partition of open work with this id.

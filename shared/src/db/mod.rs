@@ -4,10 +4,12 @@
 //! Absent by design: `Scan`, and any write that states no condition.
 
 pub mod assets;
+pub mod audit;
 mod expr;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;
+pub mod logins;
 pub mod quota;
 pub mod sessions;
 pub mod tokens;

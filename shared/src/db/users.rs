@@ -1,14 +1,307 @@
 //! People: their record, their identity, and the directory that admins and operators look them up in.
+//!
+//! A person is found by (issuer, subject) and by nothing else; an e-mail address is an attribute that may change or be shared.
 
-use super::keys;
-use super::{Db, DbError};
-use crate::domain::user::User;
-use crate::id::UserId;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
-/// The record of `user`.
-///
-/// # Errors
-/// [`DbError`].
-pub async fn get(db: &Db, user: UserId) -> Result<Option<User>, DbError> {
-    db.get(&keys::user(user)).await
+use super::audit::{self, Actor, Change};
+use super::expr::{n, s};
+use super::keys::Key;
+use super::{Cond, Db, DbError, Item, Lost, Page, Range, Write, attribute, encode, keys, stamp};
+use crate::domain::limits::Limits;
+use crate::domain::user::{Identity, Role, Status, User};
+use crate::id::{UserId, random_base62};
+
+/// How often a write that met another one is tried again from what is there now.
+const ATTEMPTS: usize = 4;
+/// A repeated sign-in within this time writes nothing unless something changed.
+const SIGN_IN_PACE: SignedDuration = SignedDuration::from_mins(1);
+/// Base62 characters of a media prefix: 131 bits.
+const PREFIX_LENGTH: usize = 22;
+
+/// A part of the directory.
+#[derive(Clone, Copy, Debug)]
+pub enum Directory<'a> {
+    /// Everybody, the newest first.
+    Newest,
+    /// Whose address begins so, in the order of addresses.
+    Email(&'a str),
+    /// Whose name begins so, in the order of names.
+    Name(&'a str),
+    /// Admins, the first first.
+    Admins,
+}
+
+/// What an admin or an operator can change about somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserChange {
+    /// What they may do. Ends their sessions.
+    Role(Role),
+    /// Whether they may do anything. Ends their sessions.
+    Status(Status),
+    /// How much; `None` goes back to the configured limits.
+    Limits(Option<Limits>),
+}
+
+#[derive(Deserialize)]
+struct Named {
+    user: UserId,
+}
+
+impl Db {
+    /// The record of `user`.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn user(&self, user: UserId) -> Result<Option<User>, DbError> {
+        self.get(&keys::user(user)).await
+    }
+
+    /// The person whom `issuer` calls `subject`.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn user_by_identity(&self, issuer: &str, subject: &str) -> Result<Option<User>, DbError> {
+        match self.get::<Named>(&keys::identity(issuer, subject)).await? {
+            Some(Named { user }) => self.user(user).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The person of `identity`, made if there is none: record, identity and directory in one transaction, on the condition that
+    /// the identity is new; losing means that somebody was faster, and theirs is answered. Changes nothing about who exists.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn ensure_user(&self, identity: &Identity, now: Timestamp) -> Result<User, DbError> {
+        for _ in 0..ATTEMPTS {
+            let named = self.get::<Named>(&keys::identity(&identity.issuer, &identity.subject)).await?.map(|named| named.user);
+            if let Some(id) = named
+                && let Some(user) = self.user(id).await?
+            {
+                return Ok(user);
+            }
+            // An identity without its person is what an interrupted deletion leaves: it is theirs to begin again with.
+            let free = named.map_or(Cond::NoItem, |gone| Cond::NoItem.or(Cond::Eq("user", s(gone))));
+            let user = new_user(identity, now);
+            match self.transact(creation(&user, free)?).await {
+                Ok(()) => return Ok(user),
+                Err(Lost::Condition { .. }) => {}
+                Err(Lost::Failed(error)) => return Err(error),
+            }
+        }
+        Err(DbError::Unavailable("an identity keeps changing hands".into()))
+    }
+
+    /// As [`Db::ensure_user`], and writes down what the issuer says now and when. Condition: address and name are as read;
+    /// losing means that another sign-in has just written its own, and the record is read again.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn sign_in(&self, identity: &Identity, now: Timestamp) -> Result<User, DbError> {
+        for _ in 0..ATTEMPTS {
+            let before = self.ensure_user(identity, now).await?;
+            let same = before.email == identity.email && before.name == identity.name && before.picture == identity.picture;
+            if same && now.duration_since(before.last_sign_in_at) < SIGN_IN_PACE {
+                return Ok(before);
+            }
+            let after = User {
+                email: identity.email.clone(),
+                name: identity.name.clone(),
+                picture: identity.picture.clone(),
+                last_sign_in_at: now,
+                ..before.clone()
+            };
+            match self.transact(update_profile(&before, &after)).await {
+                Ok(()) => return Ok(after),
+                Err(Lost::Condition { .. }) => {}
+                Err(Lost::Failed(error)) => return Err(error),
+            }
+        }
+        Err(DbError::Unavailable("a profile keeps changing".into()))
+    }
+
+    /// A page of the directory: what begins as asked, with their records. `after` is the sort key of the page before.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn users(&self, part: Directory<'_>, after: Option<&str>, limit: i32) -> Result<Page<User>, DbError> {
+        let prefix = match part {
+            Directory::Newest => keys::DIRECTORY_NEWEST.to_owned(),
+            Directory::Admins => keys::DIRECTORY_ADMINS.to_owned(),
+            Directory::Email(text) => keys::directory_email_search(text),
+            Directory::Name(text) => keys::directory_name_search(text),
+        };
+        let descending = matches!(part, Directory::Newest);
+        let range = Range { pk: keys::DIRECTORY.to_owned(), prefix: &prefix, after, descending, limit: limit.min(100) };
+        let page = self.query::<Named>(range).await?;
+        let keys: Vec<Key> = page.items.iter().map(|entry| keys::user(entry.user)).collect();
+        Ok(Page { items: self.get_many(&keys).await?, next: page.next })
+    }
+
+    /// Everybody with exactly this address, a hundred at most. More than one is possible: an address isn't an identity.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn users_by_email(&self, email: &str) -> Result<Vec<User>, DbError> {
+        let prefix = keys::directory_email_prefix(email);
+        let range = Range { pk: keys::DIRECTORY.to_owned(), prefix: &prefix, after: None, descending: false, limit: 100 };
+        let keys: Vec<Key> = self.query::<Named>(range).await?.items.iter().map(|entry| keys::user(entry.user)).collect();
+        self.get_many(&keys).await
+    }
+
+    /// Changes somebody and writes the audit line in the same transaction. Condition: what is changed is as it was read, so that
+    /// the line's *before* is true; losing means that somebody else changed it, and it is read again. `None` when there is
+    /// nobody. What is already so is answered without a write and without a line.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn change_user(&self, user: UserId, change: UserChange, actor: &Actor, now: Timestamp) -> Result<Option<User>, DbError> {
+        for _ in 0..ATTEMPTS {
+            let Some(before) = self.user(user).await? else { return Ok(None) };
+            let after = changed(&before, change);
+            if after == before {
+                return Ok(Some(before));
+            }
+            let mut writes = vec![change_record(&before, &after, change)?];
+            writes.push(audit::write(actor, describe(&before, &after, change)?, now)?);
+            if let UserChange::Role(role) = change {
+                let key = keys::directory_admin(user);
+                writes.push(match role {
+                    Role::Admin => Write::put(key, entry(user), own_entry(user)),
+                    Role::User => Write::delete(key, own_entry(user)),
+                });
+            }
+            match self.transact(writes).await {
+                Ok(()) => return Ok(Some(after)),
+                Err(Lost::Condition { .. }) => {}
+                Err(Lost::Failed(error)) => return Err(error),
+            }
+        }
+        Err(DbError::Unavailable("a record keeps changing".into()))
+    }
+
+    /// Ends every session of `user` at once, by a new epoch. Condition: there is such a person; losing means that there is none.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn end_all_sessions(&self, user: UserId) -> Result<(), DbError> {
+        match self.write(Write::update(keys::user(user), Cond::Exists).add("epoch", 1)).await {
+            Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
+            Err(Lost::Failed(error)) => Err(error),
+        }
+    }
+}
+
+fn new_user(identity: &Identity, now: Timestamp) -> User {
+    User {
+        id: UserId::new(now),
+        issuer: identity.issuer.clone(),
+        subject: identity.subject.clone(),
+        email: identity.email.clone(),
+        name: identity.name.clone(),
+        picture: identity.picture.clone(),
+        role: Role::User,
+        status: Status::Active,
+        epoch: 0,
+        media_prefix: random_base62(PREFIX_LENGTH),
+        limits: None,
+        created_at: now,
+        last_sign_in_at: now,
+    }
+}
+
+fn creation(user: &User, identity_is_free: Cond) -> Result<Vec<Write>, DbError> {
+    let mut record = encode(user)?;
+    stamp(&mut record, "user");
+    let mut identity = Item::from([("user".to_owned(), s(user.id))]);
+    stamp(&mut identity, "identity");
+    let listed = [keys::directory_email(&user.email, user.id), keys::directory_name(&user.name, user.id), keys::directory_newest(user.id)];
+    let mut writes = vec![
+        Write::put(keys::identity(&user.issuer, &user.subject), identity, identity_is_free),
+        Write::put(keys::user(user.id), record, Cond::NoItem),
+    ];
+    writes.extend(listed.into_iter().map(|key| Write::put(key, entry(user.id), Cond::NoItem)));
+    Ok(writes)
+}
+
+/// The record, and the directory entries that no longer fit: never the same key twice, which a transaction refuses.
+fn update_profile(before: &User, after: &User) -> Vec<Write> {
+    let id = before.id;
+    let as_read = Cond::Eq("email", s(&before.email)).and(Cond::Eq("name", s(&before.name)));
+    let record = Write::update(keys::user(id), as_read)
+        .set("email", s(&after.email))
+        .set("name", s(&after.name))
+        .set("last_sign_in_at", n(after.last_sign_in_at.as_millisecond()));
+    let record = match &after.picture {
+        Some(picture) => record.set("picture", s(picture)),
+        None => record.remove("picture"),
+    };
+    let mut writes = vec![record];
+    let moves = [
+        (keys::directory_email(&before.email, id), keys::directory_email(&after.email, id)),
+        (keys::directory_name(&before.name, id), keys::directory_name(&after.name, id)),
+    ];
+    for (old, new) in moves.into_iter().filter(|(old, new)| old != new) {
+        writes.push(Write::delete(old, own_entry(id)));
+        writes.push(Write::put(new, entry(id), own_entry(id)));
+    }
+    writes
+}
+
+fn changed(user: &User, change: UserChange) -> User {
+    let mut user = user.clone();
+    match change {
+        UserChange::Role(role) => user.role = role,
+        UserChange::Status(status) => user.status = status,
+        UserChange::Limits(limits) => user.limits = limits,
+    }
+    user
+}
+
+fn change_record(before: &User, after: &User, change: UserChange) -> Result<Write, DbError> {
+    let key = keys::user(before.id);
+    Ok(match change {
+        UserChange::Role(_) => Write::update(key, Cond::Eq("role", s(before.role.as_str()))).set("role", s(after.role.as_str())).add("epoch", 1),
+        UserChange::Status(_) => {
+            Write::update(key, Cond::Eq("status", s(before.status.as_str()))).set("status", s(after.status.as_str())).add("epoch", 1)
+        }
+        UserChange::Limits(_) => {
+            let as_read = match &before.limits {
+                Some(limits) => Cond::Eq("limits", attribute(limits)?),
+                None => Cond::Exists.and(Cond::Absent("limits")),
+            };
+            let write = Write::update(key, as_read);
+            match &after.limits {
+                Some(limits) => write.set("limits", attribute(limits)?),
+                None => write.remove("limits"),
+            }
+        }
+    })
+}
+
+fn describe(before: &User, after: &User, change: UserChange) -> Result<Change<'static>, DbError> {
+    let target = format!("user:{}", before.id);
+    let json = |limits: &Option<Limits>| serde_json::to_value(limits).map_err(|e| DbError::Refused(Box::new(e)));
+    Ok(match change {
+        UserChange::Role(_) => {
+            Change { act: "user.role", target, before: before.role.as_str().into(), after: after.role.as_str().into() }
+        }
+        UserChange::Status(_) => {
+            Change { act: "user.status", target, before: before.status.as_str().into(), after: after.status.as_str().into() }
+        }
+        UserChange::Limits(_) => Change { act: "user.limits", target, before: json(&before.limits)?, after: json(&after.limits)? },
+    })
+}
+
+fn entry(user: UserId) -> Item {
+    let mut item = Item::from([("user".to_owned(), s(user))]);
+    stamp(&mut item, "directory");
+    item
+}
+
+/// A directory entry that is this person's or isn't there; its key names the person, so losing would be a fault of ours.
+fn own_entry(user: UserId) -> Cond {
+    Cond::NoItem.or(Cond::Eq("user", s(user)))
 }

@@ -130,3 +130,83 @@ impl User {
         self.limits.unwrap_or(configured)
     }
 }
+
+/// What an issuer vouched for, or what an operator said about somebody who hasn't signed in yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Who vouches.
+    pub issuer: String,
+    /// What the issuer calls them; with the issuer, who they are.
+    pub subject: String,
+    /// Verified.
+    pub email: String,
+    /// For greeting.
+    pub name: String,
+    /// An https address.
+    pub picture: Option<String>,
+}
+
+/// Longest address (RFC 5321, section 4.5.3.1.3, less the angle brackets).
+const EMAIL_BYTES: usize = 254;
+/// Longest name we keep, in characters.
+const NAME_CHARS: usize = 200;
+/// Longest address of a picture we keep.
+const PICTURE_BYTES: usize = 2_048;
+
+impl Identity {
+    /// An identity with its attributes tidied: the address trimmed, the name without control characters and never empty (the
+    /// address's first part stands in), the picture only if it is an https address. `None` when subject or address can't be ones.
+    pub fn new(issuer: &str, subject: &str, email: &str, name: &str, picture: Option<&str>) -> Option<Self> {
+        let email = email.trim();
+        let (local, domain) = email.rsplit_once('@')?;
+        let plain = !local.is_empty() && !domain.is_empty() && email.len() <= EMAIL_BYTES && !email.chars().any(|c| c.is_control() || c == ' ');
+        if !plain || subject.is_empty() || subject.len() > 255 {
+            return None;
+        }
+        let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect();
+        let name = if name.trim().is_empty() { local.to_owned() } else { name.trim().to_owned() };
+        let picture = picture.filter(|url| url.starts_with("https://") && url.len() <= PICTURE_BYTES && !url.chars().any(char::is_control));
+        Some(Self {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            email: email.to_owned(),
+            name,
+            picture: picture.map(str::to_owned),
+        })
+    }
+
+    /// Whether the address is in one of `domains`; an empty list lets everybody in.
+    pub fn is_in(&self, domains: &[String]) -> bool {
+        let domain = self.email.rsplit_once('@').map(|(_, domain)| domain).unwrap_or_default();
+        domains.is_empty() || domains.iter().any(|allowed| allowed.eq_ignore_ascii_case(domain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(email: &str, name: &str, picture: Option<&str>) -> Option<Identity> {
+        Identity::new("https://issuer.example", "1", email, name, picture)
+    }
+
+    #[test]
+    fn attributes_are_tidied() {
+        let tidy = identity(" ada@example.org ", "\u{7}  ", Some("javascript:alert(1)")).unwrap();
+        assert_eq!((tidy.email.as_str(), tidy.name.as_str(), tidy.picture), ("ada@example.org", "ada", None));
+        for bad in ["", "ada", "@example.org", "ada@", "a b@example.org", "a\n@example.org", &format!("{}@x.y", "a".repeat(252))] {
+            assert_eq!(identity(bad, "Ada", None), None, "{bad:?}");
+        }
+        assert_eq!(Identity::new("https://issuer.example", "", "a@b.c", "", None), None);
+    }
+
+    #[test]
+    fn the_domain_is_the_whole_part_after_the_last_at() {
+        let allowed = ["example.org".to_owned()];
+        assert!(identity("ada@Example.ORG", "", None).unwrap().is_in(&allowed));
+        for other in ["ada@sub.example.org", "ada@example.org.evil.example", "ada@notexample.org"] {
+            assert!(!identity(other, "", None).unwrap().is_in(&allowed), "{other}");
+            assert!(identity(other, "", None).unwrap().is_in(&[]));
+        }
+    }
+}

@@ -51,7 +51,7 @@ pub fn app(platform: &Platform, routes: OpenApiRouter<Platform>) -> Router {
         .with_state(platform.clone())
 }
 
-/// The panic's message may repeat what a caller sent, so only its place is logged, by the panic hook.
+/// The panic's message may repeat what a caller sent, so it is not looked at here.
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     ApiError::internal("a handler panicked").into_response()
 }
@@ -138,3 +138,6 @@ fn log(line: &Line<'_>, status: StatusCode, error: Option<&ApiError>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

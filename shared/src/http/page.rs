@@ -76,9 +76,18 @@ impl<T> List<T> {
         Self { items, next_cursor: next.and_then(|next| encode(list, next)) }
     }
 
-    /// A list that is always whole.
-    pub fn whole(items: Vec<T>) -> Self {
-        Self { items, next_cursor: None }
+    /// A page of `all`, which is short enough to be read whole. `name` tells an item's place; `list` is as for [`List::new`].
+    /// An item that was removed since the page before is skipped over: the order is by name, the largest first.
+    ///
+    /// # Errors
+    /// `validation` naming `cursor`.
+    pub fn of_all(all: Vec<T>, page: &Page, list: &str, name: impl Fn(&T) -> String) -> Result<Self, ApiError> {
+        let after: Option<String> = page.after(list)?;
+        let mut rest: Vec<T> = all.into_iter().filter(|item| after.as_ref().is_none_or(|after| name(item) < *after)).collect();
+        let more = rest.len() > page.limit as usize;
+        rest.truncate(page.limit as usize);
+        let next = rest.last().filter(|_| more).map(&name);
+        Ok(Self::new(rest, list, next.as_ref()))
     }
 }
 
@@ -160,6 +169,16 @@ mod tests {
             }
         }
         assert_eq!(decode::<String>("links", &"A".repeat(LONGEST + 1)), None);
+    }
+
+    #[test]
+    fn a_short_list_is_paged_in_memory() {
+        let all = || vec!["c", "b", "a"];
+        let name = |item: &&str| (*item).to_owned();
+        let first = List::of_all(all(), &Page::new(Some("2"), None).unwrap(), "letters", name).unwrap();
+        assert_eq!(first.items, ["c", "b"]);
+        let last = List::of_all(all(), &page(first.next_cursor), "letters", name).unwrap();
+        assert_eq!((last.items, last.next_cursor), (vec!["a"], None));
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! Who I am, what I may do, and what is left of it.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::Serialize;
+use shared::db::keys::month_of;
+use shared::domain::limits::Limits;
+use shared::domain::user::{Role, Scope};
+use shared::http::{ApiResult, CurrentUser};
+use shared::id::UserId;
+use shared::runtime::Platform;
+use utoipa::ToSchema;
+
+/// My profile.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Me {
+    #[schema(value_type = String)]
+    id: UserId,
+    email: String,
+    name: String,
+    /// An address at the sign-in issuer, or null.
+    picture: Option<String>,
+    role: Role,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    last_sign_in_at: Timestamp,
+    limits: LimitsView,
+    usage: Usage,
+}
+
+/// What I may do.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LimitsView {
+    /// Units a calendar month (UTC).
+    monthly: u32,
+    /// Outputs a calendar day (UTC).
+    daily: u32,
+    /// Requests to generate a clock hour.
+    hourly: u32,
+    /// Outputs in the making at once; more wait in line.
+    concurrent: u32,
+    /// Of those, how many may be videos.
+    concurrent_videos: u32,
+}
+
+impl From<Limits> for LimitsView {
+    fn from(limits: Limits) -> Self {
+        Self {
+            monthly: limits.monthly,
+            daily: limits.daily,
+            hourly: limits.hourly,
+            concurrent: limits.concurrent,
+            concurrent_videos: limits.concurrent_videos,
+        }
+    }
+}
+
+/// This month's units.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Usage {
+    /// UTC.
+    #[schema(example = "2026-11")]
+    month: String,
+    /// For what is in the library.
+    used: u32,
+    /// For what is under way.
+    reserved: u32,
+    /// Of the monthly limit.
+    remaining: u32,
+}
+
+/// Show my profile, limits and usage.
+///
+/// A browser also gets the cookies that open its media, for an hour at most: repeat the call before that.
+#[utoipa::path(get, path = "/api/v1/me", tag = "account", responses((status = 200, body = Me)))]
+pub(crate) async fn get_me(State(platform): State<Platform>, current: CurrentUser) -> ApiResult<Json<Me>> {
+    current.require(Scope::Read)?;
+    let month = month_of(platform.clock.now());
+    let quota = platform.db.quota(current.id(), &month).await?;
+    let user = current.user;
+    let limits = user.limits(platform.config.limits);
+    let usage = Usage {
+        month,
+        used: quota.charged,
+        reserved: quota.reserved(),
+        remaining: limits.monthly.saturating_sub(quota.taken),
+    };
+    Ok(Json(Me {
+        id: user.id,
+        email: user.email,
+        name: user.name,
+        picture: user.picture,
+        role: user.role,
+        created_at: user.created_at,
+        last_sign_in_at: user.last_sign_in_at,
+        limits: limits.into(),
+        usage,
+    }))
+}

@@ -1,0 +1,92 @@
+//! The audit log: a line for every privileged act, put in the transaction that does it. Lines are never changed or removed.
+
+use jiff::Timestamp;
+use jiff::fmt::serde::timestamp::millisecond::required as millis;
+use serde::{Deserialize, Serialize};
+
+use super::{Cond, Db, DbError, Page, Range, Write, encode, keys, stamp};
+use crate::id::RecordId;
+
+/// Who does something privileged, and through which request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// `user:{id}` or `operator`.
+    pub name: String,
+    /// The request's id; an operator's command has none.
+    pub request_id: Option<String>,
+}
+
+impl Actor {
+    /// Somebody with access to the machine or the account it runs in.
+    pub fn operator() -> Self {
+        Self { name: "operator".to_owned(), request_id: None }
+    }
+
+    /// An admin, through a request.
+    pub fn admin(user: crate::id::UserId, request_id: &str) -> Self {
+        Self { name: format!("user:{user}"), request_id: Some(request_id.to_owned()) }
+    }
+}
+
+/// A line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// Its own id.
+    pub id: RecordId,
+    /// When.
+    #[serde(with = "millis")]
+    pub at: Timestamp,
+    /// [`Actor::name`].
+    pub actor: String,
+    /// What was done, `user.role` for example.
+    pub act: String,
+    /// To what, `user:{id}` for example.
+    pub target: String,
+    /// As it was.
+    pub before: serde_json::Value,
+    /// As it is now.
+    pub after: serde_json::Value,
+    /// [`Actor::request_id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// What changed about what.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// `user.role` for example.
+    pub act: &'a str,
+    /// `user:{id}` for example.
+    pub target: String,
+    /// As it was.
+    pub before: serde_json::Value,
+    /// As it will be.
+    pub after: serde_json::Value,
+}
+
+/// The line's write. Condition: its id is new, which losing would contradict.
+pub(crate) fn write(actor: &Actor, change: Change<'_>, now: Timestamp) -> Result<Write, DbError> {
+    let line = AuditLine {
+        id: RecordId::new(now),
+        at: now,
+        actor: actor.name.clone(),
+        act: change.act.to_owned(),
+        target: change.target,
+        before: change.before,
+        after: change.after,
+        request_id: actor.request_id.clone(),
+    };
+    let mut item = encode(&line)?;
+    stamp(&mut item, "audit");
+    Ok(Write::put(keys::audit(&keys::month_of(now), line.id), item, Cond::NoItem))
+}
+
+impl Db {
+    /// The lines of `month` (`2026-11`), newest first.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be read.
+    pub async fn audit(&self, month: &str, after: Option<&str>, limit: i32) -> Result<Page<AuditLine>, DbError> {
+        self.query(Range { pk: keys::audit_partition(month), prefix: "", after, descending: true, limit }).await
+    }
+}
