@@ -101,7 +101,8 @@ impl MediaSigner {
     /// Values of `Set-Cookie` that open everything of the user with this media prefix for an hour from `now`.
     pub fn cookies(&self, prefix: &str, now: Timestamp) -> [String; 4] {
         let policy = policy(&format!("{}/{}*", self.origin, user_folder(prefix)), now.as_second() + MAX_LIFE);
-        let cookie = |name: &str, value: &str| format!("{name}={value}; Path=/media/; Secure; HttpOnly; SameSite=Strict; Max-Age={MAX_LIFE}");
+        let cookie =
+            |name: &str, value: &str| format!("{name}={value}; Path=/media/; Secure; HttpOnly; SameSite=Strict; Max-Age={MAX_LIFE}");
         [
             cookie(POLICY, &encode(policy.as_bytes())),
             cookie(SIGNATURE, &self.sign(&policy)),
@@ -240,7 +241,9 @@ fn is_plain(resource: &str) -> bool {
 /// `*` is any number of characters, at the end of a policy's resource only: ours have no other.
 fn matches(pattern: &str, resource: &str) -> bool {
     match pattern.strip_suffix('*') {
-        Some(folder) => !folder.contains('*') && folder.ends_with('/') && resource.strip_prefix(folder).is_some_and(|rest| !rest.is_empty()),
+        Some(folder) => {
+            !folder.contains('*') && folder.ends_with('/') && resource.strip_prefix(folder).is_some_and(|rest| !rest.is_empty())
+        }
         None => !pattern.contains('*') && pattern == resource,
     }
 }

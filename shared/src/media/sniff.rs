@@ -33,9 +33,9 @@ impl MediaType {
             _ if head.starts_with(b"GIF87a") || head.starts_with(b"GIF89a") => Some(Self::Gif),
             _ if brand(4) == Some(b"ftyp") => match brand(8) {
                 Some(b"avif" | b"avis") => Some(Self::Avif),
-                Some(b"isom" | b"iso2" | b"iso4" | b"iso5" | b"iso6" | b"mp41" | b"mp42" | b"avc1" | b"M4V " | b"dash" | b"mmp4" | b"MSNV") => {
-                    Some(Self::Mp4)
-                }
+                Some(
+                    b"isom" | b"iso2" | b"iso4" | b"iso5" | b"iso6" | b"mp41" | b"mp42" | b"avc1" | b"M4V " | b"dash" | b"mmp4" | b"MSNV",
+                ) => Some(Self::Mp4),
                 _ => None,
             },
             _ if is_svg(head) => Some(Self::Svg),
@@ -71,7 +71,9 @@ impl MediaType {
 
     /// The type that we serve as `content_type`.
     pub fn from_content_type(content_type: &str) -> Option<Self> {
-        [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Avif, Self::Svg, Self::Mp4].into_iter().find(|t| t.content_type() == content_type)
+        [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Avif, Self::Svg, Self::Mp4]
+            .into_iter()
+            .find(|t| t.content_type() == content_type)
     }
 
     /// Whether it moves.
@@ -148,7 +150,9 @@ mod tests {
 
     #[test]
     fn a_type_and_its_name_agree() {
-        for media_type in [MediaType::Png, MediaType::Jpeg, MediaType::Webp, MediaType::Gif, MediaType::Avif, MediaType::Svg, MediaType::Mp4] {
+        for media_type in
+            [MediaType::Png, MediaType::Jpeg, MediaType::Webp, MediaType::Gif, MediaType::Avif, MediaType::Svg, MediaType::Mp4]
+        {
             assert_eq!(MediaType::from_content_type(media_type.content_type()), Some(media_type));
             assert_eq!(media_type.is_video(), media_type.content_type().starts_with("video/"));
         }

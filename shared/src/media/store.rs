@@ -15,7 +15,7 @@ use super::read::{failed, status};
 use super::{Bucket, Media, MediaError, MediaType};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Bytes of an image: 40 megapixels of PNG rarely take more.
 pub const MAX_IMAGE: u64 = 30 * 1024 * 1024;
