@@ -19,3 +19,4 @@ pub mod queue;
 pub mod runtime;
 pub mod secrets;
 pub mod telemetry;
+pub mod tls;
