@@ -74,7 +74,8 @@ pub fn verdict(status: StatusCode, headers: &HeaderMap, body: &[u8], model: &Mod
             .filter(|units| units.is_finite() && *units >= 0.0);
         return judge(output);
     }
-    let early = status == StatusCode::BAD_REQUEST && json.get("detail").and_then(Value::as_str).is_some_and(|text| text.contains("in progress"));
+    let early =
+        status == StatusCode::BAD_REQUEST && json.get("detail").and_then(Value::as_str).is_some_and(|text| text.contains("in progress"));
     if status == StatusCode::ACCEPTED || early {
         return Verdict::NotYet;
     }
@@ -152,7 +153,8 @@ fn media(value: &Value) -> Vec<ProviderMedia> {
 fn medium(value: &Value) -> Option<ProviderMedia> {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
     let url = value.as_str().or_else(|| text("url")).filter(|url| !url.is_empty())?;
-    let pixels = |name: &str| value.get(name).and_then(Value::as_u64).and_then(|pixels| u32::try_from(pixels).ok()).filter(|pixels| *pixels > 0);
+    let pixels =
+        |name: &str| value.get(name).and_then(Value::as_u64).and_then(|pixels| u32::try_from(pixels).ok()).filter(|pixels| *pixels > 0);
     let seconds = value.get("duration").and_then(Value::as_f64).filter(|seconds| (0.0..86_400.0).contains(seconds));
     Some(ProviderMedia {
         url: url.to_owned(),

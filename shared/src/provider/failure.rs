@@ -163,9 +163,18 @@ impl Failure {
             "no_media_generated" => return C::NoOutput,
             "request_timeout" | "startup_timeout" | "generation_timeout" => return C::Timeout,
             "concurrent_requests_limit" => return C::ProviderBusy,
-            "image_load_error" | "file_download_error" | "face_detection_error" | "image_too_small" | "image_too_large" | "file_too_large"
-            | "unsupported_image_format" | "unsupported_video_format" | "unsupported_audio_format" => return C::UnreadableInput,
-            "internal_server_error" | "internal_error" | "downstream_service_error" | "downstream_service_unavailable" => return C::ProviderError,
+            "image_load_error"
+            | "file_download_error"
+            | "face_detection_error"
+            | "image_too_small"
+            | "image_too_large"
+            | "file_too_large"
+            | "unsupported_image_format"
+            | "unsupported_video_format"
+            | "unsupported_audio_format" => return C::UnreadableInput,
+            "internal_server_error" | "internal_error" | "downstream_service_error" | "downstream_service_unavailable" => {
+                return C::ProviderError;
+            }
             kind if kind.starts_with("runner_") => return C::ProviderError,
             _ => {}
         }
@@ -203,7 +212,8 @@ fn explanation(entry: &Value, model: Option<&Model>) -> Option<String> {
         return None;
     }
     let words: String = words.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect();
-    let property = entry.get("loc").and_then(Value::as_array).and_then(|path| path.iter().filter_map(Value::as_str).find(|part| *part != "body"));
+    let property =
+        entry.get("loc").and_then(Value::as_array).and_then(|path| path.iter().filter_map(Value::as_str).find(|part| *part != "body"));
     let label = property.zip(model).and_then(|(property, model)| {
         let field = field_of(model, property)?;
         let (group, name) = field.split_once('.')?;

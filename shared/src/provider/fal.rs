@@ -152,7 +152,8 @@ impl Fal {
     }
 
     fn authorised(&self, method: Method, url: Url) -> RequestBuilder {
-        let mut value = http::HeaderValue::try_from(format!("Key {}", self.key.expose_secret())).unwrap_or(http::HeaderValue::from_static("Key"));
+        let mut value =
+            http::HeaderValue::try_from(format!("Key {}", self.key.expose_secret())).unwrap_or(http::HeaderValue::from_static("Key"));
         value.set_sensitive(true);
         self.http.request(method, url).header(http::header::AUTHORIZATION, value).header(http::header::ACCEPT, "application/json")
     }

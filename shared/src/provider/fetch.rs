@@ -103,8 +103,7 @@ impl Fetcher {
     /// # Errors
     /// When no TLS client can be built.
     pub fn new(origins: &[String], patience: Patience) -> Result<Self, FetchError> {
-        let lookup: Lookup =
-            Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) }));
+        let lookup: Lookup = Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) }));
         Self::with_lookup(origins, patience, lookup)
     }
 

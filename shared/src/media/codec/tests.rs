@@ -221,35 +221,3 @@ fn masks_are_grey_and_as_large_as_their_picture() {
     let smaller = fit(&picture, 150).unwrap().unwrap();
     assert_eq!((smaller.width, smaller.height), (150, 100));
 }
-
-#[test]
-fn zz_timing() {
-    let noisy = |w: u32, h: u32| {
-        let mut state = 1u32;
-        let mut g = gradient(w, h);
-        for p in g.pixels_mut() { for c in &mut p.0 { state = state.wrapping_mul(1664525).wrapping_add(1013904223); *c = c.wrapping_add((state >> 29) as u8); } }
-        g
-    };
-    for (name, bytes) in [
-        ("1MP jpeg", { let mut b = Vec::new(); JpegEncoder::new_with_quality(&mut b, 90).encode_image(&noisy(1024, 1024)).unwrap(); b }),
-        ("4MP jpeg", { let mut b = Vec::new(); JpegEncoder::new_with_quality(&mut b, 90).encode_image(&noisy(2048, 2048)).unwrap(); b }),
-        ("1MP png", file(noisy(1024, 1024), ImageFormat::Png)),
-        ("4MP png", file(noisy(2048, 2048), ImageFormat::Png)),
-        ("4MP webp", webp::Encoder::from_rgb(noisy(2048, 2048).as_raw(), 2048, 2048).encode(90.0).to_vec()),
-    ] {
-        let mut best = std::time::Duration::MAX;
-        let mut dec = std::time::Duration::MAX;
-        let mut sizes = vec![];
-        for _ in 0..5 {
-            let t = std::time::Instant::now();
-            let d = decode(&bytes, Bounds::OUTPUT).unwrap();
-            dec = dec.min(t.elapsed());
-            drop(d);
-            let t = std::time::Instant::now();
-            let made = thumbnails(&bytes, Bounds::OUTPUT).unwrap();
-            best = best.min(t.elapsed());
-            sizes = made.thumbnails.iter().map(|w| (w.width, w.bytes.len())).collect();
-        }
-        eprintln!("TIMING {name} {} bytes: decode {dec:?} all {best:?} {sizes:?}", bytes.len());
-    }
-}

@@ -65,7 +65,8 @@ fn a_black_picture_is_a_refusal() {
 
 #[test]
 fn the_results_status_is_the_verdict() {
-    let verdict = |status: u16, body: &str| super::verdict(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), model());
+    let verdict =
+        |status: u16, body: &str| super::verdict(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), model());
     assert!(matches!(verdict(200, r#"{"images":["a"]}"#), Verdict::Output(_)));
     assert_eq!(verdict(400, r#"{"detail":"Request is still in progress"}"#), Verdict::NotYet);
     assert_eq!(verdict(202, r#"{"status":"IN_PROGRESS"}"#), Verdict::NotYet);
@@ -82,13 +83,16 @@ fn callbacks_are_read_as_far_as_they_go() {
     let ok = read(json!({"request_id": "r", "gateway_request_id": "g", "status": "OK", "payload": {"images": ["a"]}})).unwrap();
     assert_eq!((ok.request_id.as_str(), ok.gateway_request_id.as_deref()), ("r", Some("g")));
     assert!(matches!(ok.verdict, Some(Verdict::Output(_))));
-    let without = read(json!({"request_id": "r", "gateway_request_id": null, "status": "OK", "payload": null, "payload_error": "too large"})).unwrap();
+    let without =
+        read(json!({"request_id": "r", "gateway_request_id": null, "status": "OK", "payload": null, "payload_error": "too large"}))
+            .unwrap();
     assert_eq!(without.verdict, None, "the result must be asked for");
     let failed = json!({"request_id": "r", "status": "ERROR", "error": "Invalid status code: 422", "payload": {"detail": [{"loc": ["body", "prompt"], "msg": "field required", "type": "value_error.missing"}]}});
     assert!(matches!(read(failed).unwrap().verdict, Some(Verdict::Failed(failure)) if failure.code == FailureCode::InvalidInput));
     let bare = read(json!({"request_id": "r", "status": "ERROR", "error": "broken"})).unwrap();
     assert!(matches!(bare.verdict, Some(Verdict::Failed(failure)) if failure.code == FailureCode::ProviderError));
-    for body in [json!({}), json!({"request_id": ""}), json!({"request_id": "r"}), json!({"request_id": "r", "status": "MAYBE"}), json!([])] {
+    for body in [json!({}), json!({"request_id": ""}), json!({"request_id": "r"}), json!({"request_id": "r", "status": "MAYBE"}), json!([])]
+    {
         assert!(read(body.clone()).is_err(), "{body}");
     }
     assert!(notice(b"\xff", model()).is_err());

@@ -199,8 +199,25 @@ fn every_request_that_can_be_built_fits_the_providers_types() {
 #[test]
 fn every_entry_keeps_the_rules_of_the_form() {
     const CANONICAL: [&str; 19] = [
-        "aspect", "seed", "guidance", "steps", "strength", "style", "quality", "resolution", "duration", "audio", "format", "scale", "creativity",
-        "resemblance", "speed", "expand", "raw", "variant", "still",
+        "aspect",
+        "seed",
+        "guidance",
+        "steps",
+        "strength",
+        "style",
+        "quality",
+        "resolution",
+        "duration",
+        "audio",
+        "format",
+        "scale",
+        "creativity",
+        "resemblance",
+        "speed",
+        "expand",
+        "raw",
+        "variant",
+        "still",
     ];
     for model in models() {
         let id = &model.id;
@@ -234,7 +251,8 @@ fn every_entry_keeps_the_rules_of_the_form() {
                 assert!(parameter.min.is_some() && parameter.max.is_some() && parameter.step.is_some(), "{name}: range");
             }
             if let Some(when) = &parameter.shown_when {
-                let earlier = model.parameters.iter().take_while(|other| other.name != parameter.name).any(|other| other.name == when.parameter);
+                let earlier =
+                    model.parameters.iter().take_while(|other| other.name != parameter.name).any(|other| other.name == when.parameter);
                 assert!(earlier, "{name}: depends on a parameter that comes later");
             }
         }

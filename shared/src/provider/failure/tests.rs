@@ -53,7 +53,11 @@ fn both_names_of_the_retry_header_count() {
         ("X-Fal-Needs-Retry", "perhaps", true),
     ] {
         let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
-        assert_eq!(Failure::from_answer(StatusCode::INTERNAL_SERVER_ERROR, &headers, &Value::Null, None).retryable, retryable, "{name}: {value}");
+        assert_eq!(
+            Failure::from_answer(StatusCode::INTERNAL_SERVER_ERROR, &headers, &Value::Null, None).retryable,
+            retryable,
+            "{name}: {value}"
+        );
         let policy = json!({"detail": [{"type": "content_policy_violation"}]});
         assert!(!Failure::from_answer(StatusCode::UNPROCESSABLE_ENTITY, &headers, &policy, None).retryable, "the user's to change");
     }

@@ -30,7 +30,11 @@ impl Queue {
                     let read = socket.read(&mut buffer).await.unwrap_or(0);
                     request.extend_from_slice(&buffer[..read]);
                     let text = String::from_utf8_lossy(&request);
-                    let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok()).unwrap_or(0);
+                    let length = text
+                        .split("content-length: ")
+                        .nth(1)
+                        .and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok())
+                        .unwrap_or(0);
                     let complete = text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() >= length);
                     if read == 0 || complete {
                         break;
@@ -47,7 +51,8 @@ impl Queue {
 
     async fn json(status: &str, headers: &str, body: Value) -> Self {
         let body = body.to_string();
-        Self::answering(Some(format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()))).await
+        Self::answering(Some(format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())))
+            .await
     }
 
     fn fal(&self) -> Fal {
@@ -92,7 +97,10 @@ async fn a_submit_says_everything_once() {
     assert_eq!(request.status_url, format!("{}fal-ai/flux/requests/764c-1/status", queue.url), "only owner and app");
     assert_eq!(request.cancel_url, format!("{}fal-ai/flux/requests/764c-1/cancel", queue.url));
     let [heard] = &queue.heard()[..] else { panic!("one request") };
-    assert!(heard.starts_with("POST /fal-ai/flux/dev?fal_webhook=https%3A%2F%2Fexample.org%2Fhooks%2Ffal%2F1%3Fa%3Db%26c HTTP/1.1\r\n"), "{heard}");
+    assert!(
+        heard.starts_with("POST /fal-ai/flux/dev?fal_webhook=https%3A%2F%2Fexample.org%2Fhooks%2Ffal%2F1%3Fa%3Db%26c HTTP/1.1\r\n"),
+        "{heard}"
+    );
     for line in [
         "authorization: Key id:secret\r\n",
         "x-fal-queue-priority: normal\r\n",
@@ -108,7 +116,12 @@ async fn a_submit_says_everything_once() {
 #[tokio::test]
 async fn addresses_of_strangers_are_not_kept() {
     let stranger = "http://127.0.0.1:1/fal-ai/flux/requests/r/status";
-    let queue = Queue::json("200 OK", "", json!({"request_id": "r", "status_url": stranger, "response_url": "https://queue.fal.run@evil.example/"})).await;
+    let queue = Queue::json(
+        "200 OK",
+        "",
+        json!({"request_id": "r", "status_url": stranger, "response_url": "https://queue.fal.run@evil.example/"}),
+    )
+    .await;
     let request = queue.fal().submit(&submission()).await.unwrap();
     assert!(request.status_url.starts_with(queue.url.as_str()) && request.response_url.starts_with(queue.url.as_str()));
     let foreign = ProviderRequest { status_url: stranger.into(), ..request };
@@ -178,7 +191,8 @@ async fn completed_is_not_success() {
 #[tokio::test]
 async fn a_result_is_the_models_own_answer() {
     let model = find("flux-dev").unwrap();
-    let queue = Queue::json("200 OK", "X-Fal-Billable-Units: 2\r\n", json!({"images": [{"url": "https://v3.fal.media/a.png"}], "seed": 7})).await;
+    let queue =
+        Queue::json("200 OK", "X-Fal-Billable-Units: 2\r\n", json!({"images": [{"url": "https://v3.fal.media/a.png"}], "seed": 7})).await;
     let Verdict::Output(output) = queue.fal().result(&at(&queue.url), model).await.unwrap() else { panic!("an output") };
     assert_eq!((output.media.len(), output.seed, output.billable_units), (1, Some(7), Some(2.0)));
     let queue = Queue::json("422 Unprocessable", "", json!({"detail": [{"type": "content_policy_violation"}]})).await;

@@ -44,7 +44,13 @@ fn fetcher(origins: &[&str], found: &'static [&'static str]) -> Fetcher {
 }
 
 async fn read(stream: MediaStream) -> Result<Vec<u8>, FetchError> {
-    stream.body.try_fold(Vec::new(), |mut all, chunk| async move { all.extend_from_slice(&chunk); Ok(all) }).await
+    stream
+        .body
+        .try_fold(Vec::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        })
+        .await
 }
 
 #[tokio::test]
@@ -74,15 +80,21 @@ async fn hostile_addresses_are_never_connected_to() {
         }
     }
     // A listed name that has come to mean an inner address (rebinding): refused at the moment of connecting.
-    assert!(matches!(fetcher.open("https://v3.fal.media/a.png", 1_000).await, Err(FetchError::Interrupted(why)) if why.contains("no public address")));
+    assert!(
+        matches!(fetcher.open("https://v3.fal.media/a.png", 1_000).await, Err(FetchError::Interrupted(why)) if why.contains("no public address"))
+    );
     assert_eq!(connections.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
 async fn redirects_and_errors_are_not_media() {
     let (target, reached, _) = serve("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", b"").await;
-    for (status, retryable) in [("302 Found", false), ("404 Not Found", false), ("403 Forbidden", false), ("206 Partial", false), ("503 Busy", true)] {
-        let head: &'static str = Box::leak(format!("HTTP/1.1 {status}\r\nlocation: {target}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_boxed_str());
+    for (status, retryable) in
+        [("302 Found", false), ("404 Not Found", false), ("403 Forbidden", false), ("206 Partial", false), ("503 Busy", true)]
+    {
+        let head: &'static str = Box::leak(
+            format!("HTTP/1.1 {status}\r\nlocation: {target}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").into_boxed_str(),
+        );
         let (origin, ..) = serve(head, b"").await;
         let error = fetcher(&[&origin, &target], &[]).open(&origin, 10).await.unwrap_err();
         assert_eq!(error.retryable(), retryable, "{status}: {error}");
