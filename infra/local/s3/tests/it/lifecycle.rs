@@ -55,9 +55,8 @@ async fn a_copy_of_the_object_files_is_a_store() {
         .key("unfinished");
     create.send().await.unwrap();
     let copy = folder();
-    let mut files = world.store.object_files();
     let mut count = 0;
-    while let Some(object) = files.next() {
+    for object in world.store.object_files() {
         let mut object = object.unwrap();
         count += 1;
         if count == 2 {
@@ -74,7 +73,6 @@ async fn a_copy_of_the_object_files_is_a_store() {
         fs::write(target, bytes).unwrap();
     }
     assert_eq!(count, 3, "FORMAT, a and videos/1.mp4");
-    drop(files);
 
     let restored = Store::open(copy.path()).unwrap();
     let mut restored_files = restored.object_files();
