@@ -10,10 +10,7 @@
 //! Deliberately absent: versions, ACLs, tags, encryption, object lock, replication, website hosting, virtual-host
 //! addressing, POST forms, signature version 2, and making buckets over the wire: buckets come from the template.
 
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests"))]
 
 pub mod store;
 

@@ -52,9 +52,7 @@ pub async fn serve(listener: TcpListener, service: S3Service, shutdown: impl Fut
         });
     }
     drop(stop);
-    let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
-        while connections.join_next().await.is_some() {}
-    });
+    let drained = tokio::time::timeout(DRAIN_TIMEOUT, async { while connections.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::warn!("requests to the object store were cut off at the shutdown");
     }
@@ -68,10 +66,7 @@ async fn connection(stream: TcpStream, service: S3Service, mut stopped: watch::R
         async move { Ok::<_, Infallible>(service.call(request).await) }
     });
     let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), answer)
+        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).serve_connection(TokioIo::new(stream), answer)
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -20,20 +20,14 @@ impl S3Access for Access {
                 .find(|(name, _)| name == "X-Amz-SignedHeaders")
                 .map(|(_, value)| value.into_owned())
         });
-        let authorization = cx
-            .headers()
-            .get(http::header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        let authorization = cx.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let signed = match (&presigned, authorization) {
             (Some(signed), _) => signed.as_str(),
-            (None, Some(value)) if value.starts_with("AWS4-HMAC-SHA256") => value
-                .split_once("SignedHeaders=")
-                .map_or("", |(_, rest)| rest.split([',', ' ']).next().unwrap_or("")),
+            (None, Some(value)) if value.starts_with("AWS4-HMAC-SHA256") => {
+                value.split_once("SignedHeaders=").map_or("", |(_, rest)| rest.split([',', ' ']).next().unwrap_or(""))
+            }
             _ => {
-                return Err(s3_error!(
-                    AccessDenied,
-                    "only signature version 4 is supported"
-                ));
+                return Err(s3_error!(AccessDenied, "only signature version 4 is supported"));
             }
         };
         let signed: Vec<_> = signed.split(';').collect();
@@ -42,15 +36,8 @@ impl S3Access for Access {
             let name = name.as_str();
             // The hash of the body is checked against the body; no more can be done with it.
             let exempt = presigned.is_some() && name == "x-amz-content-sha256";
-            if name.starts_with("x-amz-")
-                && !exempt
-                && !signed.contains(&name)
-                && !from_query.iter().any(|(from, _)| from == name)
-            {
-                return Err(s3_error!(
-                    AccessDenied,
-                    "there were headers present in the request which were not signed"
-                ));
+            if name.starts_with("x-amz-") && !exempt && !signed.contains(&name) && !from_query.iter().any(|(from, _)| from == name) {
+                return Err(s3_error!(AccessDenied, "there were headers present in the request which were not signed"));
             }
         }
         Ok(())

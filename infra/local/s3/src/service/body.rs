@@ -22,9 +22,7 @@ const CHUNK_BYTES: usize = 128 * 1024;
 const BODY_MAX_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Runs `work` on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(io::Error::other(error).into()),
@@ -61,15 +59,7 @@ impl Declared {
             .flat_map(|value| value.split(','))
             .filter_map(|name| Algorithm::from_header(name.trim()))
             .collect();
-        Ok(Self {
-            expected: Expected {
-                length,
-                md5,
-                checksums,
-            },
-            trailers,
-            also,
-        })
+        Ok(Self { expected: Expected { length, md5, checksums }, trailers, also })
     }
 }
 
@@ -125,10 +115,7 @@ impl Operations {
                     .and_then(|sent| sent.get(algorithm.header()))
                     .and_then(|value| value.to_str().ok())
                     .ok_or_else(|| s3_error!(IncompleteBody, "an announced trailer is missing"))?;
-                let before = declared
-                    .expected
-                    .checksums
-                    .insert(*algorithm, value.to_owned());
+                let before = declared.expected.checksums.insert(*algorithm, value.to_owned());
                 if before.is_some_and(|before| before != value) {
                     return Err(StoreError::WrongChecksum(algorithm.header()).into());
                 }
@@ -148,10 +135,7 @@ impl Operations {
 
 /// The connection broke, or the body is not the one that was signed; either way the body is the client's fault.
 fn broken(source: StdError) -> S3Error {
-    s3_error!(
-        IncompleteBody,
-        "the body ended early or is not the one that was signed: {source}"
-    )
+    s3_error!(IncompleteBody, "the body ended early or is not the one that was signed: {source}")
 }
 
 /// A range of an object file's body.
@@ -164,12 +148,7 @@ pub(super) struct FileBody {
 
 impl FileBody {
     pub(super) fn new(file: File, range: std::ops::Range<u64>) -> Self {
-        Self {
-            file: Arc::new(file),
-            offset: range.start,
-            remaining: range.end.saturating_sub(range.start),
-            reading: None,
-        }
+        Self { file: Arc::new(file), offset: range.start, remaining: range.end.saturating_sub(range.start), reading: None }
     }
 }
 
@@ -184,8 +163,7 @@ impl Stream for FileBody {
         let file = Arc::clone(&self.file);
         let reading = self.reading.get_or_insert_with(|| {
             tokio::task::spawn_blocking(move || {
-                let length =
-                    usize::try_from(remaining).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+                let length = usize::try_from(remaining).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
                 let mut bytes = vec![0; length];
                 file.read_exact_at(&mut bytes, offset)?;
                 Ok(bytes.into())
@@ -212,7 +190,6 @@ impl Stream for FileBody {
 
 impl ByteStream for FileBody {
     fn remaining_length(&self) -> RemainingLength {
-        usize::try_from(self.remaining)
-            .map_or_else(|_| RemainingLength::unknown(), RemainingLength::new_exact)
+        usize::try_from(self.remaining).map_or_else(|_| RemainingLength::unknown(), RemainingLength::new_exact)
     }
 }

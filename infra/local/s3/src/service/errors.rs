@@ -21,15 +21,9 @@ impl From<StoreError> for S3Error {
             StoreError::InvalidPart => S3ErrorCode::InvalidPart,
             StoreError::InvalidPartOrder => S3ErrorCode::InvalidPartOrder,
             StoreError::PartTooSmall => S3ErrorCode::EntityTooSmall,
-            StoreError::Io(_)
-            | StoreError::Locked(_)
-            | StoreError::UnknownFormat(_)
-            | StoreError::Corrupt { .. } => {
+            StoreError::Io(_) | StoreError::Locked(_) | StoreError::UnknownFormat(_) | StoreError::Corrupt { .. } => {
                 // The operator's to know; the client learns nothing about our files.
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the object store failed"
-                );
+                tracing::error!(error = &error as &dyn std::error::Error, "the object store failed");
                 return S3ErrorCode::InternalError.into();
             }
         };

@@ -55,15 +55,10 @@ pub fn service(store: Store, credentials: &Credentials) -> S3Service {
 
     let secret = SecretKey::from(credentials.secret_access_key.expose_secret());
     let mut builder = S3ServiceBuilder::new(Operations { store });
-    builder.set_auth(SimpleAuth::from_single(
-        credentials.access_key_id.as_str(),
-        secret,
-    ));
+    builder.set_auth(SimpleAuth::from_single(credentials.access_key_id.as_str(), secret));
     builder.set_access(Access);
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-    S3Service {
-        inner: builder.build(),
-    }
+    S3Service { inner: builder.build() }
 }
 
 impl S3Service {
@@ -79,10 +74,7 @@ impl S3Service {
         let (mut parts, body) = request.into_parts();
         if is_form(&parts.method, &parts.headers) {
             // A form's file would be read into memory before its signature is looked at.
-            return errors::answer(s3s::s3_error!(
-                NotImplemented,
-                "POST forms are not supported"
-            ));
+            return errors::answer(s3s::s3_error!(NotImplemented, "POST forms are not supported"));
         }
         headers_from_query(parts.uri.query(), &mut parts.headers);
         let is_head = parts.method == Method::HEAD;
@@ -106,21 +98,14 @@ impl S3Service {
 fn is_form(method: &Method, headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
     *method == Method::POST
-        && kind.is_some_and(|kind| {
-            kind.as_bytes()
-                .get(..10)
-                .is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
-        })
+        && kind.is_some_and(|kind| kind.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/")))
 }
 
 /// Some clients move `x-amz-*` headers into the query of a URL that they presign, where the signature covers them: they
 /// count as headers then, and win over a header of the same name, which may be anybody's.
 fn headers_from_query(query: Option<&str>, headers: &mut HeaderMap) {
     for (name, value) in signed_query_headers(query) {
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_str(&value),
-        ) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
             headers.insert(name, value);
         }
     }
@@ -133,11 +118,7 @@ fn signed_query_headers(query: Option<&str>) -> Vec<(String, String)> {
     };
     url::form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.to_ascii_lowercase(), value.into_owned()))
-        .filter(|(name, _)| {
-            ["x-amz-checksum-", "x-amz-meta-"]
-                .iter()
-                .any(|start| name.starts_with(start))
-        })
+        .filter(|(name, _)| ["x-amz-checksum-", "x-amz-meta-"].iter().any(|start| name.starts_with(start)))
         .collect()
 }
 
@@ -164,8 +145,7 @@ mod tests {
         headers_from_query(Some(unsigned), &mut headers);
         assert_eq!(headers["x-amz-meta-asset"], "forged");
 
-        let query =
-            "X-Amz-Meta-Asset=7&x-amz-checksum-sha256=a%2Bb%3D&x-amz-acl=p&X-Amz-Signature=00";
+        let query = "X-Amz-Meta-Asset=7&x-amz-checksum-sha256=a%2Bb%3D&x-amz-acl=p&X-Amz-Signature=00";
         headers_from_query(Some(query), &mut headers);
         assert_eq!(headers["x-amz-meta-asset"], "7");
         assert_eq!(headers["x-amz-checksum-sha256"], "a+b=");
@@ -176,10 +156,7 @@ mod tests {
     fn forms_are_recognised_whatever_their_case() {
         let mut headers = HeaderMap::new();
         assert!(!is_form(&Method::POST, &headers));
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("Multipart/Form-Data; boundary=x"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("Multipart/Form-Data; boundary=x"));
         assert!(is_form(&Method::POST, &headers));
         assert!(!is_form(&Method::PUT, &headers));
     }

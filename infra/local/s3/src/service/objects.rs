@@ -33,9 +33,7 @@ macro_rules! attributes {
             content_type: $input.content_type.clone(),
             cache_control: $input.cache_control.clone(),
             content_disposition: $input.content_disposition.clone(),
-            content_encoding: $crate::service::objects::own_encoding(
-                $input.content_encoding.as_deref(),
-            ),
+            content_encoding: $crate::service::objects::own_encoding($input.content_encoding.as_deref()),
             content_language: $input.content_language.clone(),
             user: $input.metadata.clone().into_iter().flatten().collect(),
         }
@@ -46,46 +44,30 @@ pub(super) use {attributes, sums};
 
 /// In the order of [`Algorithm::ALL`](crate::store::Algorithm::ALL).
 pub(super) fn checksums(values: [Option<String>; 5]) -> crate::store::Checksums {
-    crate::store::Algorithm::ALL
-        .into_iter()
-        .zip(values)
-        .filter_map(|(algorithm, value)| Some((algorithm, value?)))
-        .collect()
+    crate::store::Algorithm::ALL.into_iter().zip(values).filter_map(|(algorithm, value)| Some((algorithm, value?))).collect()
 }
 
 /// `aws-chunked` says how the body travels; it is no property of the object.
 pub(super) fn own_encoding(encoding: Option<&str>) -> Option<String> {
-    let rest: Vec<_> = encoding?
-        .split(',')
-        .map(str::trim)
-        .filter(|one| !one.is_empty() && !one.eq_ignore_ascii_case("aws-chunked"))
-        .collect();
+    let rest: Vec<_> =
+        encoding?.split(',').map(str::trim).filter(|one| !one.is_empty() && !one.eq_ignore_ascii_case("aws-chunked")).collect();
     (!rest.is_empty()).then(|| rest.join(","))
 }
 
 /// The condition of a write.
-pub(super) fn condition(
-    if_match: Option<ETagCondition>,
-    if_none_match: Option<ETagCondition>,
-) -> S3Result<Condition> {
+pub(super) fn condition(if_match: Option<ETagCondition>, if_none_match: Option<ETagCondition>) -> S3Result<Condition> {
     match (if_match, if_none_match) {
         (None, None) => Ok(Condition::Always),
         (None, Some(ETagCondition::Any)) => Ok(Condition::Absent),
         (Some(ETagCondition::Any), None) => Ok(Condition::Present),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Condition::Etag(etag.into_value())),
-        _ => Err(s3_error!(
-            NotImplemented,
-            "of If-None-Match only * is supported, and not together with If-Match"
-        )),
+        _ => Err(s3_error!(NotImplemented, "of If-None-Match only * is supported, and not together with If-Match")),
     }
 }
 
 #[async_trait::async_trait]
 impl S3 for Operations {
-    async fn put_object(
-        &self,
-        request: S3Request<PutObjectInput>,
-    ) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let input = request.input;
         if input.write_offset_bytes.is_some() {
             return Err(s3_error!(NotImplemented, "objects are not appended to"));
@@ -101,22 +83,9 @@ impl S3 for Operations {
         )?;
         let (bucket, key) = (input.bucket, input.key);
         let name = bucket.clone();
-        self.blocking(move |store| store.bucket(&name).map(drop))
-            .await?;
-        let sealed = self
-            .receive(input.body, declared, request.trailing_headers)
-            .await?;
-        let meta = self
-            .blocking(move |store| {
-                store.put(
-                    sealed,
-                    (&bucket, &key),
-                    attributes,
-                    Identity::Body,
-                    &condition,
-                )
-            })
-            .await?;
+        self.blocking(move |store| store.bucket(&name).map(drop)).await?;
+        let sealed = self.receive(input.body, declared, request.trailing_headers).await?;
+        let meta = self.blocking(move |store| store.put(sealed, (&bucket, &key), attributes, Identity::Body, &condition)).await?;
         let sums = dto_checksums(&meta.checksums);
         Ok(S3Response::new(PutObjectOutput {
             checksum_crc32: sums.checksum_crc32,
@@ -130,35 +99,22 @@ impl S3 for Operations {
         }))
     }
 
-    async fn get_object(
-        &self,
-        request: S3Request<GetObjectInput>,
-    ) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         self.get(request.input).await
     }
 
-    async fn head_object(
-        &self,
-        request: S3Request<HeadObjectInput>,
-    ) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         self.head(request).await
     }
 
-    async fn delete_object(
-        &self,
-        request: S3Request<DeleteObjectInput>,
-    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
         let condition = condition(input.if_match, None)?;
-        self.blocking(move |store| store.delete(&input.bucket, &input.key, &condition))
-            .await?;
+        self.blocking(move |store| store.delete(&input.bucket, &input.key, &condition)).await?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
-    async fn delete_objects(
-        &self,
-        request: S3Request<DeleteObjectsInput>,
-    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let input = request.input;
         if input.delete.objects.len() > DELETE_MAX {
             return Err(s3_error!(MalformedXML, "more than 1000 keys"));
@@ -175,10 +131,7 @@ impl S3 for Operations {
                     };
                     match store.delete(&input.bucket, &object.key, &condition) {
                         Ok(()) if quiet => {}
-                        Ok(()) => deleted.push(DeletedObject {
-                            key: Some(object.key),
-                            ..Default::default()
-                        }),
+                        Ok(()) => deleted.push(DeletedObject { key: Some(object.key), ..Default::default() }),
                         Err(error) => {
                             let error = s3s::S3Error::from(error);
                             errors.push(Error {
@@ -193,35 +146,17 @@ impl S3 for Operations {
                 Ok((deleted, errors))
             })
             .await?;
-        Ok(S3Response::new(DeleteObjectsOutput {
-            deleted: Some(deleted),
-            errors: Some(errors),
-            ..Default::default()
-        }))
+        Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), ..Default::default() }))
     }
 
-    async fn copy_object(
-        &self,
-        request: S3Request<CopyObjectInput>,
-    ) -> S3Result<S3Response<CopyObjectOutput>> {
+    async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
         let input = request.input;
-        let CopySource::Bucket {
-            bucket: from_bucket,
-            key: from_key,
-            ..
-        } = input.copy_source.clone()
-        else {
+        let CopySource::Bucket { bucket: from_bucket, key: from_key, .. } = input.copy_source.clone() else {
             return Err(s3_error!(NotImplemented, "only bucket/key is a source"));
         };
-        let replace = input
-            .metadata_directive
-            .as_ref()
-            .is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
+        let replace = input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
         if *from_bucket == *input.bucket && *from_key == *input.key && !replace {
-            return Err(s3_error!(
-                InvalidRequest,
-                "a copy onto itself must replace the metadata"
-            ));
+            return Err(s3_error!(InvalidRequest, "a copy onto itself must replace the metadata"));
         }
         let new = replace.then(|| attributes!(input));
         let also = named_algorithm(input.checksum_algorithm.as_ref())?;
@@ -251,17 +186,9 @@ impl S3 for Operations {
                 let attributes: Attributes = new.unwrap_or(source.meta.attributes);
                 let identity = match also {
                     Some(_) => Identity::Body,
-                    None => Identity::Copy {
-                        checksums: source.meta.checksums,
-                    },
+                    None => Identity::Copy { checksums: source.meta.checksums },
                 };
-                store.put(
-                    sealed,
-                    (&bucket, &key),
-                    attributes,
-                    identity,
-                    &Condition::Always,
-                )
+                store.put(sealed, (&bucket, &key), attributes, identity, &Condition::Always)
             })
             .await?;
         let sums = dto_checksums(&meta.checksums);
@@ -280,46 +207,27 @@ impl S3 for Operations {
         }))
     }
 
-    async fn list_objects_v2(
-        &self,
-        request: S3Request<ListObjectsV2Input>,
-    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
         self.list(request.input).await
     }
 
-    async fn list_buckets(
-        &self,
-        request: S3Request<ListBucketsInput>,
-    ) -> S3Result<S3Response<ListBucketsOutput>> {
+    async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         let prefix = request.input.prefix.clone().unwrap_or_default();
         let buckets = self.store.buckets().into_iter();
-        let buckets =
-            buckets
-                .filter(|(name, _)| name.starts_with(&prefix))
-                .map(|(name, created)| Bucket {
-                    creation_date: Some(timestamp(created)),
-                    name: Some(name),
-                    ..Default::default()
-                });
-        Ok(S3Response::new(ListBucketsOutput {
-            buckets: Some(buckets.collect()),
-            prefix: request.input.prefix,
+        let buckets = buckets.filter(|(name, _)| name.starts_with(&prefix)).map(|(name, created)| Bucket {
+            creation_date: Some(timestamp(created)),
+            name: Some(name),
             ..Default::default()
-        }))
+        });
+        Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets.collect()), prefix: request.input.prefix, ..Default::default() }))
     }
 
-    async fn head_bucket(
-        &self,
-        request: S3Request<HeadBucketInput>,
-    ) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
         self.store.bucket(&request.input.bucket)?;
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
 
-    async fn get_bucket_location(
-        &self,
-        request: S3Request<GetBucketLocationInput>,
-    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+    async fn get_bucket_location(&self, request: S3Request<GetBucketLocationInput>) -> S3Result<S3Response<GetBucketLocationOutput>> {
         self.store.bucket(&request.input.bucket)?;
         // No constraint: what S3 says of its first region, and any region's signature is accepted here.
         Ok(S3Response::new(GetBucketLocationOutput::default()))
@@ -332,10 +240,7 @@ impl S3 for Operations {
         self.create(request.input).await
     }
 
-    async fn upload_part(
-        &self,
-        request: S3Request<UploadPartInput>,
-    ) -> S3Result<S3Response<UploadPartOutput>> {
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         self.part(request).await
     }
 
@@ -351,15 +256,11 @@ impl S3 for Operations {
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let input = request.input;
-        self.blocking(move |store| store.abort_upload(&input.bucket, &input.key, &input.upload_id))
-            .await?;
+        self.blocking(move |store| store.abort_upload(&input.bucket, &input.key, &input.upload_id)).await?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
 
-    async fn list_parts(
-        &self,
-        request: S3Request<ListPartsInput>,
-    ) -> S3Result<S3Response<ListPartsOutput>> {
+    async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<S3Response<ListPartsOutput>> {
         self.parts(request.input).await
     }
 }

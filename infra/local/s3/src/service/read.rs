@@ -6,8 +6,8 @@ use crate::store::{Algorithm, Checksums, ObjectMeta};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use jiff::Timestamp;
 use s3s::dto::{
-    self, ChecksumMode, ChecksumType, ETag, ETagCondition, GetObjectInput, GetObjectOutput,
-    HeadObjectInput, HeadObjectOutput, StreamingBlob, TimestampFormat,
+    self, ChecksumMode, ChecksumType, ETag, ETagCondition, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    StreamingBlob, TimestampFormat,
 };
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use std::time::SystemTime;
@@ -59,10 +59,7 @@ fn not_modified(meta: &ObjectMeta) -> S3Error {
         add(header::CACHE_CONTROL, cache);
     }
     let mut date = Vec::new();
-    if timestamp(meta.last_modified)
-        .format(TimestampFormat::HttpDate, &mut date)
-        .is_ok()
-    {
+    if timestamp(meta.last_modified).format(TimestampFormat::HttpDate, &mut date).is_ok() {
         add(header::LAST_MODIFIED, &String::from_utf8_lossy(&date));
     }
     let mut error = S3Error::new(S3ErrorCode::NotModified);
@@ -71,10 +68,7 @@ fn not_modified(meta: &ObjectMeta) -> S3Error {
 }
 
 /// The bytes to send, and `Content-Range` when they are not all.
-fn range(
-    meta: &ObjectMeta,
-    range: Option<dto::Range>,
-) -> S3Result<(std::ops::Range<u64>, Option<String>)> {
+fn range(meta: &ObjectMeta, range: Option<dto::Range>) -> S3Result<(std::ops::Range<u64>, Option<String>)> {
     let length = meta.body_bytes;
     let Some(range) = range else {
         return Ok((0..length, None));
@@ -100,10 +94,7 @@ fn check_version(version: Option<&str>, part: Option<i32>) -> S3Result<()> {
         return Err(S3ErrorCode::NoSuchVersion.into());
     }
     match part {
-        Some(_) => Err(s3_error!(
-            NotImplemented,
-            "objects are not read by part numbers"
-        )),
+        Some(_) => Err(s3_error!(NotImplemented, "objects are not read by part numbers")),
         None => Ok(()),
     }
 }
@@ -112,9 +103,7 @@ impl Operations {
     pub(super) async fn get(&self, input: GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
         check_version(input.version_id.as_deref(), input.part_number)?;
         let (bucket, key) = (input.bucket, input.key);
-        let object = self
-            .blocking(move |store| store.open_object(&bucket, &key))
-            .await?;
+        let object = self.blocking(move |store| store.open_object(&bucket, &key)).await?;
         let meta = object.meta;
         let conditions = Conditions {
             if_match: input.if_match,
@@ -149,16 +138,11 @@ impl Operations {
         }))
     }
 
-    pub(super) async fn head(
-        &self,
-        request: S3Request<HeadObjectInput>,
-    ) -> S3Result<S3Response<HeadObjectOutput>> {
+    pub(super) async fn head(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
         let input = request.input;
         check_version(input.version_id.as_deref(), input.part_number)?;
         let (bucket, key) = (input.bucket, input.key);
-        let meta = self
-            .blocking(move |store| Ok(store.open_object(&bucket, &key)?.meta))
-            .await?;
+        let meta = self.blocking(move |store| Ok(store.open_object(&bucket, &key)?.meta)).await?;
         let conditions = Conditions {
             if_match: input.if_match,
             if_none_match: input.if_none_match,
@@ -169,9 +153,7 @@ impl Operations {
         let (part, content_range) = range(&meta, input.range)?;
         let content_length = i64::try_from(part.end - part.start).ok();
         let sums = shown_checksums(&meta, input.checksum_mode.as_ref(), content_range.is_some());
-        let status = content_range
-            .as_ref()
-            .map(|_| http::StatusCode::PARTIAL_CONTENT);
+        let status = content_range.as_ref().map(|_| http::StatusCode::PARTIAL_CONTENT);
         let attributes = meta.attributes.clone();
         let mut response = S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
@@ -182,22 +164,12 @@ impl Operations {
             checksum_sha1: sums.checksum_sha1,
             checksum_sha256: sums.checksum_sha256,
             checksum_type: sums.checksum_type,
-            content_disposition: input
-                .response_content_disposition
-                .or(attributes.content_disposition),
-            content_encoding: input
-                .response_content_encoding
-                .or(attributes.content_encoding),
-            content_language: input
-                .response_content_language
-                .or(attributes.content_language),
+            content_disposition: input.response_content_disposition.or(attributes.content_disposition),
+            content_encoding: input.response_content_encoding.or(attributes.content_encoding),
+            content_language: input.response_content_language.or(attributes.content_language),
             content_length,
             content_range,
-            content_type: Some(
-                input
-                    .response_content_type
-                    .unwrap_or_else(|| content_type(&meta)),
-            ),
+            content_type: Some(input.response_content_type.unwrap_or_else(|| content_type(&meta))),
             e_tag: Some(etag(&meta)),
             last_modified: Some(timestamp(meta.last_modified)),
             metadata: user_metadata(&meta),
@@ -222,9 +194,7 @@ fn user_metadata(meta: &ObjectMeta) -> Option<dto::Metadata> {
 /// A part of a body has other checksums than the body.
 fn shown_checksums(meta: &ObjectMeta, mode: Option<&ChecksumMode>, partial: bool) -> dto::Checksum {
     match mode {
-        Some(mode) if mode.as_str() == ChecksumMode::ENABLED && !partial => {
-            dto_checksums(&meta.checksums)
-        }
+        Some(mode) if mode.as_str() == ChecksumMode::ENABLED && !partial => dto_checksums(&meta.checksums),
         _ => dto::Checksum::default(),
     }
 }

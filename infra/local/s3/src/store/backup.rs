@@ -33,12 +33,7 @@ impl Store {
     #[must_use]
     pub fn object_files(&self) -> ObjectFiles {
         let buckets: Vec<_> = read(&self.inner.buckets).values().cloned().collect();
-        ObjectFiles {
-            store: self.clone(),
-            first: Some(self.inner.root.join("FORMAT")),
-            buckets: buckets.into_iter(),
-            walker: None,
-        }
+        ObjectFiles { store: self.clone(), first: Some(self.inner.root.join("FORMAT")), buckets: buckets.into_iter(), walker: None }
     }
 }
 
@@ -64,10 +59,7 @@ impl ObjectFiles {
         while let Some(path) = self.next_path()? {
             match File::open(&path) {
                 Ok(file) => {
-                    let path = path
-                        .strip_prefix(&self.store.inner.root)
-                        .map(PathBuf::from)
-                        .unwrap_or(path);
+                    let path = path.strip_prefix(&self.store.inner.root).map(PathBuf::from).unwrap_or(path);
                     return Ok(Some(ObjectFile { path, file }));
                 }
                 // Deleted since the folder was read.

@@ -20,13 +20,7 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Crc32,
-        Self::Crc32c,
-        Self::Crc64nvme,
-        Self::Sha1,
-        Self::Sha256,
-    ];
+    pub(crate) const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64nvme, Self::Sha1, Self::Sha256];
 
     /// The header, or trailer, that carries it.
     pub(crate) fn header(self) -> &'static str {
@@ -41,16 +35,12 @@ impl Algorithm {
 
     /// From a header's name, in any case.
     pub(crate) fn from_header(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|one| one.header().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|one| one.header().eq_ignore_ascii_case(name))
     }
 
     /// From the name that `x-amz-checksum-algorithm` uses, such as `CRC64NVME`.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|one| one.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|one| one.name().eq_ignore_ascii_case(name))
     }
 
     /// The name that `x-amz-checksum-algorithm` uses.
@@ -120,11 +110,7 @@ impl BodyHasher {
             };
             checksums.extend(value.map(|value| (algorithm, value)));
         }
-        Digests {
-            md5: self.md5.finalize(),
-            sha256,
-            checksums,
-        }
+        Digests { md5: self.md5.finalize(), sha256, checksums }
     }
 }
 
@@ -161,10 +147,7 @@ impl Digests {
         for (algorithm, value) in &expected.checksums {
             // Bytes are compared, not text: a client may pad differently.
             let sent = decode(value, algorithm.header())?;
-            let ours = self
-                .checksums
-                .get(algorithm)
-                .map(|ours| decode(ours, algorithm.header()));
+            let ours = self.checksums.get(algorithm).map(|ours| decode(ours, algorithm.header()));
             if ours.transpose()?.as_ref() != Some(&sent) {
                 return Err(StoreError::WrongChecksum(algorithm.header()));
             }
@@ -175,9 +158,7 @@ impl Digests {
 
 /// Decodes base64 and names what was malformed.
 pub(crate) fn decode(value: &str, what: &'static str) -> Result<Vec<u8>, StoreError> {
-    BASE64
-        .decode(value.trim())
-        .map_err(|_| StoreError::MalformedChecksum(what))
+    BASE64.decode(value.trim()).map_err(|_| StoreError::MalformedChecksum(what))
 }
 
 #[cfg(test)]
@@ -196,41 +177,23 @@ mod tests {
             (Algorithm::Crc32c, "e3069283"),
             (Algorithm::Crc64nvme, "ae8b14860a799888"),
             (Algorithm::Sha1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441"),
-            (
-                Algorithm::Sha256,
-                "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
-            ),
+            (Algorithm::Sha256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"),
         ]
         .into_iter()
         .map(|(one, digits)| (one, BASE64.encode(hex::decode(digits).unwrap())))
         .collect();
-        assert_eq!(
-            digests.checksums,
-            expected.iter().cloned().collect::<Checksums>()
-        );
+        assert_eq!(digests.checksums, expected.iter().cloned().collect::<Checksums>());
         assert_eq!(hex::encode(digests.md5), "25f9e794323b453885f5181f1b624d0b");
 
         for (algorithm, value) in expected {
-            let mut said = Expected {
-                length: Some(9),
-                ..Expected::default()
-            };
+            let mut said = Expected { length: Some(9), ..Expected::default() };
             said.checksums.insert(algorithm, value);
             assert!(digests.verify(9, &said).is_ok());
-            assert!(matches!(
-                digests.verify(8, &said),
-                Err(StoreError::WrongLength)
-            ));
+            assert!(matches!(digests.verify(8, &said), Err(StoreError::WrongLength)));
             said.checksums.insert(algorithm, "AAAAAA==".to_owned());
-            assert!(matches!(
-                digests.verify(9, &said),
-                Err(StoreError::WrongChecksum(_))
-            ));
+            assert!(matches!(digests.verify(9, &said), Err(StoreError::WrongChecksum(_))));
             said.checksums.insert(algorithm, "?".to_owned());
-            assert!(matches!(
-                digests.verify(9, &said),
-                Err(StoreError::MalformedChecksum(_))
-            ));
+            assert!(matches!(digests.verify(9, &said), Err(StoreError::MalformedChecksum(_))));
         }
     }
 }

@@ -76,10 +76,7 @@ pub(crate) struct ObjectMeta {
 pub(crate) fn encode(meta: &ObjectMeta) -> Result<Vec<u8>, StoreError> {
     let mut tail = serde_json::to_vec(meta).map_err(std::io::Error::from)?;
     let crc = Crc32::checksum_u32(&tail);
-    let meta_bytes = u32::try_from(tail.len())
-        .ok()
-        .filter(|_| tail.len() <= META_MAX_BYTES)
-        .ok_or(StoreError::MetadataTooLarge)?;
+    let meta_bytes = u32::try_from(tail.len()).ok().filter(|_| tail.len() <= META_MAX_BYTES).ok_or(StoreError::MetadataTooLarge)?;
     tail.extend_from_slice(&meta.body_bytes.to_le_bytes());
     tail.extend_from_slice(&meta_bytes.to_le_bytes());
     tail.extend_from_slice(&crc.to_le_bytes());
@@ -94,27 +91,16 @@ pub(crate) fn encode(meta: &ObjectMeta) -> Result<Vec<u8>, StoreError> {
 ///
 /// [`StoreError::Corrupt`] unless every check holds; [`StoreError::Io`].
 pub(crate) fn read(file: &File, path: &Path) -> Result<ObjectMeta, StoreError> {
-    let corrupt = |reason| StoreError::Corrupt {
-        path: path.to_owned(),
-        reason,
-    };
+    let corrupt = |reason| StoreError::Corrupt { path: path.to_owned(), reason };
     let file_bytes = file.metadata()?.len();
     let tail_bytes = file_bytes.min(TAIL_BYTES);
     let mut tail = vec![0; usize::try_from(tail_bytes).unwrap_or_default()];
     file.read_exact_at(&mut tail, file_bytes - tail_bytes)?;
 
-    let (before, footer) = tail
-        .split_last_chunk::<FOOTER_BYTES>()
-        .ok_or_else(|| corrupt("too short"))?;
-    let (&lengths, rest) = footer
-        .split_first_chunk::<8>()
-        .ok_or_else(|| corrupt("footer"))?;
-    let (&meta_bytes, rest) = rest
-        .split_first_chunk::<4>()
-        .ok_or_else(|| corrupt("footer"))?;
-    let (&crc, rest) = rest
-        .split_first_chunk::<4>()
-        .ok_or_else(|| corrupt("footer"))?;
+    let (before, footer) = tail.split_last_chunk::<FOOTER_BYTES>().ok_or_else(|| corrupt("too short"))?;
+    let (&lengths, rest) = footer.split_first_chunk::<8>().ok_or_else(|| corrupt("footer"))?;
+    let (&meta_bytes, rest) = rest.split_first_chunk::<4>().ok_or_else(|| corrupt("footer"))?;
+    let (&crc, rest) = rest.split_first_chunk::<4>().ok_or_else(|| corrupt("footer"))?;
     if rest[1..] != MAGIC[..] {
         return Err(corrupt("magic"));
     }
@@ -123,16 +109,11 @@ pub(crate) fn read(file: &File, path: &Path) -> Result<ObjectMeta, StoreError> {
     }
     let body_bytes = u64::from_le_bytes(lengths);
     let meta_bytes = u32::from_le_bytes(meta_bytes);
-    let sum = body_bytes
-        .checked_add(u64::from(meta_bytes))
-        .and_then(|sum| sum.checked_add(FOOTER_BYTES as u64));
+    let sum = body_bytes.checked_add(u64::from(meta_bytes)).and_then(|sum| sum.checked_add(FOOTER_BYTES as u64));
     if sum != Some(file_bytes) {
         return Err(corrupt("length"));
     }
-    let meta_bytes = usize::try_from(meta_bytes)
-        .ok()
-        .filter(|&bytes| bytes <= META_MAX_BYTES)
-        .ok_or_else(|| corrupt("metadata length"))?;
+    let meta_bytes = usize::try_from(meta_bytes).ok().filter(|&bytes| bytes <= META_MAX_BYTES).ok_or_else(|| corrupt("metadata length"))?;
     let far;
     let json = match before.len().checked_sub(meta_bytes) {
         Some(start) => &before[start..],
@@ -189,11 +170,7 @@ mod tests {
     fn small_and_large_metadata_come_back() {
         for user_bytes in [0, 3000, 5000, 100_000] {
             let meta = meta(user_bytes);
-            assert_eq!(
-                read(&file(&whole(&meta)), Path::new("x")).unwrap(),
-                meta,
-                "{user_bytes}"
-            );
+            assert_eq!(read(&file(&whole(&meta)), Path::new("x")).unwrap(), meta, "{user_bytes}");
         }
     }
 
@@ -201,13 +178,7 @@ mod tests {
     fn every_shorter_file_and_every_changed_tail_byte_is_noticed() {
         let bytes = whole(&meta(0));
         for length in 0..bytes.len() {
-            assert!(
-                matches!(
-                    read(&file(&bytes[..length]), Path::new("x")),
-                    Err(StoreError::Corrupt { .. })
-                ),
-                "{length}"
-            );
+            assert!(matches!(read(&file(&bytes[..length]), Path::new("x")), Err(StoreError::Corrupt { .. })), "{length}");
         }
         for at in 4..bytes.len() {
             let mut changed = bytes.clone();

@@ -29,8 +29,7 @@ impl Resume {
     fn skips_below(&self, label: &[u8]) -> bool {
         let (Self::After(place) | Self::Past(place)) = self;
         let place = place.as_bytes();
-        (matches!(self, Self::Past(_)) && label.starts_with(place))
-            || (label < place && !place.starts_with(label))
+        (matches!(self, Self::Past(_)) && label.starts_with(place)) || (label < place && !place.starts_with(label))
     }
 }
 
@@ -69,21 +68,12 @@ struct Level {
 impl Walker {
     pub(super) fn new(bucket: &Bucket, prefix: &str) -> io::Result<Self> {
         let folders = prefix.rfind('/').map_or("", |at| &prefix[..=at]);
-        let start = Level::read(
-            bucket.root.join(folder_path(folders)),
-            folders.as_bytes().to_vec(),
-        )?;
-        Ok(Self {
-            prefix: prefix.as_bytes().to_vec(),
-            stack: vec![start],
-        })
+        let start = Level::read(bucket.root.join(folder_path(folders)), folders.as_bytes().to_vec())?;
+        Ok(Self { prefix: prefix.as_bytes().to_vec(), stack: vec![start] })
     }
 
     /// The next object file that `resume` does not skip. A folder removed meanwhile counts as empty.
-    pub(super) fn next(
-        &mut self,
-        resume: Option<&Resume>,
-    ) -> io::Result<Option<(String, PathBuf)>> {
+    pub(super) fn next(&mut self, resume: Option<&Resume>) -> io::Result<Option<(String, PathBuf)>> {
         while let Some(level) = self.stack.last_mut() {
             let Some((label, kind, name)) = level.names.next() else {
                 self.stack.pop();
@@ -124,11 +114,7 @@ impl Level {
             Err(error) => return Err(error),
         }
         names.sort_unstable();
-        Ok(Self {
-            folder,
-            label,
-            names: names.into_iter(),
-        })
+        Ok(Self { folder, label, names: names.into_iter() })
     }
 }
 

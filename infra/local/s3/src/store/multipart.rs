@@ -7,8 +7,8 @@ use super::digest::{self, BodyHasher};
 use super::place::{Identity, check_attributes};
 use super::write::Temp;
 use super::{
-    Algorithm, Attributes, Checksums, Condition, Expected, ObjectMeta, Sealed, Store, StoreError,
-    create_file, format, list, make_folders, missing_is, remove_tree, sync_folder,
+    Algorithm, Attributes, Checksums, Condition, Expected, ObjectMeta, Sealed, Store, StoreError, create_file, format, list, make_folders,
+    missing_is, now, remove_tree, sync_folder,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -76,10 +76,10 @@ impl Store {
         check_attributes(&new.attributes)?;
         self.bucket(&new.bucket)?.object_file(&new.key)?;
         let upload = Upload {
-            id: Uuid::now_v7().simple().to_string(),
+            id: new_id(),
             bucket: new.bucket,
             key: new.key,
-            created: Timestamp::now(),
+            created: now(),
             attributes: new.attributes,
             algorithm: new.algorithm,
             full_object: new.full_object,
@@ -115,12 +115,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::InvalidPartNumber`], [`StoreError::NoSuchUpload`], [`StoreError::Io`].
-    pub(crate) fn put_part(
-        &self,
-        upload: &Upload,
-        number: u32,
-        sealed: Sealed,
-    ) -> Result<ObjectMeta, StoreError> {
+    pub(crate) fn put_part(&self, upload: &Upload, number: u32, sealed: Sealed) -> Result<ObjectMeta, StoreError> {
         if !(1..=PARTS_MAX).contains(&number) {
             return Err(StoreError::InvalidPartNumber);
         }
@@ -129,7 +124,7 @@ impl Store {
             bucket: upload.bucket.clone(),
             key: upload.key.clone(),
             etag: hex::encode(sealed.digests.md5),
-            last_modified: Timestamp::now(),
+            last_modified: now(),
             body_bytes: sealed.length,
             body_sha256: sealed.digests.sha256.clone(),
             checksums: sealed.digests.checksums.clone(),
@@ -137,8 +132,7 @@ impl Store {
         };
         let temp = sealed.finish(&meta)?;
         let _upload = self.lock_upload(&upload.id);
-        fs::rename(&temp.path, part_file(&folder, number))
-            .map_err(missing_is(StoreError::NoSuchUpload))?;
+        fs::rename(&temp.path, part_file(&folder, number)).map_err(missing_is(StoreError::NoSuchUpload))?;
         sync_folder(&folder)?;
         Ok(meta)
     }
@@ -171,10 +165,7 @@ impl Store {
     ///
     /// [`StoreError::NoSuchUpload`], [`StoreError::InvalidPart`], [`StoreError::InvalidPartOrder`],
     /// [`StoreError::PartTooSmall`], those of checksums, and those of [`Store::put`].
-    pub(crate) fn complete_upload(
-        &self,
-        request: &CompleteParts,
-    ) -> Result<ObjectMeta, StoreError> {
+    pub(crate) fn complete_upload(&self, request: &CompleteParts) -> Result<ObjectMeta, StoreError> {
         let _upload = self.lock_upload(&request.id);
         let upload = self.upload(&request.bucket, &request.key, &request.id)?;
         let folder = self.upload_folder(&upload.id)?;
@@ -202,15 +193,8 @@ impl Store {
                 _ => all_have_it = false,
             }
         }
-        let mut expected = Expected {
-            length: Some(parts.iter().map(|(_, meta)| meta.body_bytes).sum()),
-            ..Expected::default()
-        };
-        if request
-            .expected
-            .length
-            .is_some_and(|said| Some(said) != expected.length)
-        {
+        let mut expected = Expected { length: Some(parts.iter().map(|(_, meta)| meta.body_bytes).sum()), ..Expected::default() };
+        if request.expected.length.is_some_and(|said| Some(said) != expected.length) {
             return Err(StoreError::WrongLength);
         }
         if upload.full_object {
@@ -227,13 +211,8 @@ impl Store {
             hasher.update(&etags);
             format!("{}-{count}", hex::encode(hasher.finish().md5))
         };
-        let meta = self.put(
-            sealed,
-            (&upload.bucket, &upload.key),
-            upload.attributes,
-            Identity::Parts { etag, checksums },
-            &request.condition,
-        )?;
+        let meta =
+            self.put(sealed, (&upload.bucket, &upload.key), upload.attributes, Identity::Parts { etag, checksums }, &request.condition)?;
         self.remove_upload(&folder)?;
         Ok(meta)
     }
@@ -272,14 +251,17 @@ impl Store {
     }
 
     fn remove_upload(&self, folder: &Path) -> Result<(), StoreError> {
-        let temp = Temp {
-            path: self.temp_path(),
-        };
+        let temp = Temp { path: self.temp_path() };
         fs::rename(folder, &temp.path).map_err(missing_is(StoreError::NoSuchUpload))?;
         sync_folder(&self.inner.root.join("uploads"))?;
         remove_tree(&temp.path)?;
         Ok(())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an upload's id only has to be new; nothing reads a time from it")]
+fn new_id() -> String {
+    Uuid::now_v7().simple().to_string()
 }
 
 fn part_file(folder: &Path, number: u32) -> PathBuf {
@@ -289,17 +271,11 @@ fn part_file(folder: &Path, number: u32) -> PathBuf {
 fn read_upload(folder: &Path) -> Result<Upload, StoreError> {
     let path = folder.join("upload.json");
     let json = fs::read(&path).map_err(missing_is(StoreError::NoSuchUpload))?;
-    serde_json::from_slice(&json).map_err(|_| StoreError::Corrupt {
-        path,
-        reason: "not an upload",
-    })
+    serde_json::from_slice(&json).map_err(|_| StoreError::Corrupt { path, reason: "not an upload" })
 }
 
 /// Finds the parts that the client names and checks that they are the ones that it means.
-fn chosen_parts(
-    folder: &Path,
-    named: &[PartRef],
-) -> Result<Vec<(PathBuf, ObjectMeta)>, StoreError> {
+fn chosen_parts(folder: &Path, named: &[PartRef]) -> Result<Vec<(PathBuf, ObjectMeta)>, StoreError> {
     if named.is_empty() {
         return Err(StoreError::InvalidPart);
     }
@@ -312,32 +288,21 @@ fn chosen_parts(
         let file = File::open(&path).map_err(missing_is(StoreError::InvalidPart))?;
         let meta = format::read(&file, &path)?;
         let same_etag = part.etag.as_ref().is_none_or(|etag| *etag == meta.etag);
-        let same_sums = part
-            .checksums
-            .iter()
-            .all(|(one, value)| meta.checksums.get(one).is_none_or(|ours| ours == value));
+        let same_sums = part.checksums.iter().all(|(one, value)| meta.checksums.get(one).is_none_or(|ours| ours == value));
         if !(same_etag && same_sums) {
             return Err(StoreError::InvalidPart);
         }
         parts.push((path, meta));
     }
     let (_, all_but_last) = parts.split_last().ok_or(StoreError::InvalidPart)?;
-    match all_but_last
-        .iter()
-        .all(|(_, meta)| meta.body_bytes >= PART_MIN_BYTES)
-    {
+    match all_but_last.iter().all(|(_, meta)| meta.body_bytes >= PART_MIN_BYTES) {
         true => Ok(parts),
         false => Err(StoreError::PartTooSmall),
     }
 }
 
 /// The checksum of the parts' checksums, as S3 writes it: `base64-N`.
-fn composite_checksums(
-    hasher: BodyHasher,
-    all_have_it: bool,
-    count: usize,
-    expected: &Expected,
-) -> Result<Checksums, StoreError> {
+fn composite_checksums(hasher: BodyHasher, all_have_it: bool, count: usize, expected: &Expected) -> Result<Checksums, StoreError> {
     let mut checksums = Checksums::new();
     if !all_have_it {
         return Ok(checksums);

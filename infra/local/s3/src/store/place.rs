@@ -1,9 +1,6 @@
 //! Putting objects into place, and removing them.
 
-use super::{
-    Attributes, Bucket, Checksums, ObjectMeta, Sealed, Store, StoreError, format, missing_is, read,
-    sync_folder, write,
-};
+use super::{Attributes, Bucket, Checksums, ObjectMeta, Sealed, Store, StoreError, format, missing_is, now, read, sync_folder, write};
 use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
@@ -41,9 +38,7 @@ impl Condition {
                 Self::Always | Self::Present => Ok(()),
                 Self::Etag(etag) if format::read(&file, path)?.etag == *etag => Ok(()),
                 Self::Written(at) if format::read(&file, path)?.last_modified == *at => Ok(()),
-                Self::Absent | Self::Etag(_) | Self::Written(_) => {
-                    Err(StoreError::PreconditionFailed)
-                }
+                Self::Absent | Self::Etag(_) | Self::Written(_) => Err(StoreError::PreconditionFailed),
             },
             Err(error) if error.kind() == ErrorKind::NotFound => match self {
                 Self::Always | Self::Absent => Ok(()),
@@ -99,7 +94,7 @@ impl Store {
             bucket: bucket.name.clone(),
             key: key.to_owned(),
             etag,
-            last_modified: Timestamp::now(),
+            last_modified: now(),
             body_bytes: sealed.length,
             body_sha256: sealed.digests.sha256.clone(),
             checksums,
@@ -146,12 +141,7 @@ impl Store {
     ///
     /// [`StoreError::NoSuchBucket`], [`StoreError::PreconditionFailed`], [`StoreError::NoSuchKey`],
     /// [`StoreError::Io`].
-    pub(crate) fn delete(
-        &self,
-        bucket: &str,
-        key: &str,
-        condition: &Condition,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn delete(&self, bucket: &str, key: &str, condition: &Condition) -> Result<(), StoreError> {
         let bucket = self.bucket(bucket)?;
         let path = bucket.object_file(key)?;
         {
@@ -200,11 +190,7 @@ impl Bucket {
 }
 
 pub(super) fn check_attributes(attributes: &Attributes) -> Result<(), StoreError> {
-    let bytes: usize = attributes
-        .user
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    let bytes: usize = attributes.user.iter().map(|(name, value)| name.len() + value.len()).sum();
     match bytes <= USER_METADATA_MAX_BYTES {
         true => Ok(()),
         false => Err(StoreError::MetadataTooLarge),

@@ -44,12 +44,7 @@ impl Store {
     pub(crate) fn writer(&self, wanted: &[Algorithm]) -> Result<ObjectWriter, StoreError> {
         let path = self.temp_path();
         let file = create_file(&path, false)?;
-        Ok(ObjectWriter {
-            temp: Temp { path },
-            file,
-            hasher: BodyHasher::new(wanted),
-            length: 0,
-        })
+        Ok(ObjectWriter { temp: Temp { path }, file, hasher: BodyHasher::new(wanted), length: 0 })
     }
 }
 
@@ -69,12 +64,7 @@ impl ObjectWriter {
     pub(crate) fn seal(self, expected: &Expected) -> Result<Sealed, StoreError> {
         let digests = self.hasher.finish();
         digests.verify(self.length, expected)?;
-        Ok(Sealed {
-            temp: self.temp,
-            file: self.file,
-            digests,
-            length: self.length,
-        })
+        Ok(Sealed { temp: self.temp, file: self.file, digests, length: self.length })
     }
 }
 
@@ -89,10 +79,7 @@ impl ObjectWriter {
         let sealed = self.seal(&Expected::default())?;
         match sealed.length == source.body_bytes && sealed.digests.sha256 == source.body_sha256 {
             true => Ok(sealed),
-            false => Err(StoreError::Corrupt {
-                path,
-                reason: "the source's body has changed",
-            }),
+            false => Err(StoreError::Corrupt { path, reason: "the source's body has changed" }),
         }
     }
 }

@@ -12,9 +12,7 @@ async fn of_racing_conditional_puts_exactly_one_wins() {
         let key = format!("round/{round}");
         let puts = (0..RACERS).map(|racer| {
             let put = world.client.put_object().bucket(BUCKET).key(&key);
-            put.if_none_match("*")
-                .body(format!("{round} {racer}").into_bytes().into())
-                .send()
+            put.if_none_match("*").body(format!("{round} {racer}").into_bytes().into()).send()
         });
         let outcomes = join_all(puts).await;
         let winners: Vec<usize> = (0..RACERS).filter(|&one| outcomes[one].is_ok()).collect();
@@ -35,14 +33,9 @@ async fn if_match_replaces_only_the_version_that_was_read() {
     let world = World::new().await;
     let put = |body: &str, etag: Option<String>| {
         let put = world.client.put_object().bucket(BUCKET).key("counter");
-        put.set_if_match(etag)
-            .body(body.to_owned().into_bytes().into())
-            .send()
+        put.set_if_match(etag).body(body.to_owned().into_bytes().into()).send()
     };
-    assert_eq!(
-        status(&put("x", Some("\"none\"".to_owned())).await.unwrap_err()),
-        404
-    );
+    assert_eq!(status(&put("x", Some("\"none\"".to_owned())).await.unwrap_err()), 404);
     let mut etag = put("start", None).await.unwrap().e_tag.unwrap();
     for round in 0..50 {
         let bodies: Vec<String> = (0..4).map(|racer| format!("{round} {racer}")).collect();

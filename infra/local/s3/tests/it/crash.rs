@@ -17,6 +17,7 @@ const PUTS: usize = 200;
 const AT_ONCE: usize = 16;
 
 /// The test is its own server: started again with a folder in its environment, it serves until it is killed.
+#[expect(clippy::disallowed_methods, reason = "the environment tells the child its role")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_kill_9_every_object_is_whole_or_absent() {
     if let Ok(folder) = std::env::var(FOLDER) {
@@ -66,10 +67,7 @@ fn body(number: usize) -> Vec<u8> {
 }
 
 async fn put(client: &Client, number: usize) -> Result<usize, usize> {
-    let put = client
-        .put_object()
-        .bucket(BUCKET)
-        .key(format!("{}/{number}", number % 7));
+    let put = client.put_object().bucket(BUCKET).key(format!("{}/{number}", number % 7));
     let sent = put
         .content_type("image/png")
         .cache_control("immutable")
@@ -85,11 +83,7 @@ async fn put_and_kill(mut child: Child, address: SocketAddr, kill_after: usize) 
     let client = client(address, "not-a-secret");
     let mut acknowledged = BTreeSet::new();
     let mut waiting = 0..PUTS;
-    let mut running: FuturesUnordered<_> = waiting
-        .by_ref()
-        .take(AT_ONCE)
-        .map(|number| put(&client, number))
-        .collect();
+    let mut running: FuturesUnordered<_> = waiting.by_ref().take(AT_ONCE).map(|number| put(&client, number)).collect();
     let mut killed = false;
     loop {
         if !killed && acknowledged.len() >= kill_after {
@@ -117,16 +111,9 @@ async fn check(dir: &Path, acknowledged: &BTreeSet<usize>) {
     assert_eq!(std::fs::read_dir(dir.join("tmp")).unwrap().count(), 0);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(listener.local_addr().unwrap(), "not-a-secret");
-    tokio::spawn(serve(
-        listener,
-        service(store, &credentials()),
-        std::future::pending(),
-    ));
+    tokio::spawn(serve(listener, service(store, &credentials()), std::future::pending()));
     for number in 0..PUTS {
-        let get = client
-            .get_object()
-            .bucket(BUCKET)
-            .key(format!("{}/{number}", number % 7));
+        let get = client.get_object().bucket(BUCKET).key(format!("{}/{number}", number % 7));
         match get.send().await {
             Ok(got) => {
                 assert_eq!(got.content_type(), Some("image/png"));
@@ -137,18 +124,10 @@ async fn check(dir: &Path, acknowledged: &BTreeSet<usize>) {
             }
             Err(error) => {
                 assert!(error.into_service_error().is_no_such_key());
-                assert!(
-                    !acknowledged.contains(&number),
-                    "put {number} was acknowledged and is lost"
-                );
+                assert!(!acknowledged.contains(&number), "put {number} was acknowledged and is lost");
             }
         }
     }
-    let listed = client
-        .list_objects_v2()
-        .bucket(BUCKET)
-        .send()
-        .await
-        .unwrap();
+    let listed = client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
     assert!(listed.contents().len() >= acknowledged.len());
 }

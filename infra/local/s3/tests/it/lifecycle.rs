@@ -3,6 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use local_s3::{Expired, ExpiryRule, Store, StoreError};
 use std::fs;
 use std::io::Read as _;
+use std::time::SystemTime;
 
 #[tokio::test]
 async fn what_a_rule_covers_expires_and_abandoned_uploads_do() {
@@ -10,33 +11,18 @@ async fn what_a_rule_covers_expires_and_abandoned_uploads_do() {
     for key in ["tmp/1", "tmp/2", "kept", "tmpkept"] {
         world.put(key, b"body").await;
     }
-    let create = world
-        .client
-        .create_multipart_upload()
-        .bucket(BUCKET)
-        .key("video");
+    let create = world.client.create_multipart_upload().bucket(BUCKET).key("video");
     create.send().await.unwrap();
-    let rule = ExpiryRule {
-        prefix: "tmp/".to_owned(),
-        days: 2,
-    };
+    let rule = ExpiryRule { prefix: "tmp/".to_owned(), days: 2 };
     world.store.create_bucket(BUCKET, &[rule]).unwrap();
-    let in_hours = |hours| Timestamp::now() + SignedDuration::from_hours(hours);
+    let written = Timestamp::try_from(SystemTime::now()).unwrap();
+    let in_hours = |hours| written + SignedDuration::from_hours(hours);
 
-    assert_eq!(
-        world.store.expire(in_hours(23)).unwrap(),
-        Expired::default()
-    );
-    let after_a_day = Expired {
-        objects: 0,
-        uploads: 1,
-    };
+    assert_eq!(world.store.expire(in_hours(23)).unwrap(), Expired::default());
+    let after_a_day = Expired { objects: 0, uploads: 1 };
     assert_eq!(world.store.expire(in_hours(25)).unwrap(), after_a_day);
     world.put("tmp/2", b"again").await;
-    let after_two_days = Expired {
-        objects: 2,
-        uploads: 0,
-    };
+    let after_two_days = Expired { objects: 2, uploads: 0 };
     assert_eq!(world.store.expire(in_hours(49)).unwrap(), after_two_days);
     assert!(!world.exists("tmp/1").await && !world.exists("tmp/2").await);
     assert!(world.exists("kept").await && world.exists("tmpkept").await);
@@ -48,11 +34,7 @@ async fn a_copy_of_the_object_files_is_a_store() {
     for key in ["a", "a/b", "videos/1.mp4"] {
         world.put(key, key.as_bytes()).await;
     }
-    let create = world
-        .client
-        .create_multipart_upload()
-        .bucket(BUCKET)
-        .key("unfinished");
+    let create = world.client.create_multipart_upload().bucket(BUCKET).key("unfinished");
     create.send().await.unwrap();
     let copy = folder();
     let mut count = 0;
@@ -83,19 +65,13 @@ async fn a_copy_of_the_object_files_is_a_store() {
 fn a_folder_belongs_to_one_process_and_one_format() {
     let dir = folder();
     let store = Store::open(dir.path()).unwrap();
-    assert!(matches!(
-        Store::open(dir.path()),
-        Err(StoreError::Locked(_))
-    ));
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Locked(_))));
     drop(store);
     fs::write(dir.path().join("tmp").join("7"), "half").unwrap();
     drop(Store::open(dir.path()).unwrap());
     assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
     fs::write(dir.path().join("FORMAT"), "2\n").unwrap();
-    assert!(matches!(
-        Store::open(dir.path()),
-        Err(StoreError::UnknownFormat(_))
-    ));
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::UnknownFormat(_))));
 }
 
 #[tokio::test]

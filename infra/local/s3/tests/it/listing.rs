@@ -51,22 +51,15 @@ async fn list(world: &World, page: i32, prefix: &str, delimiter: Option<&str>) -
     let mut token = None;
     loop {
         let list = world.client.list_objects_v2().bucket(BUCKET).prefix(prefix);
-        let list = list
-            .set_delimiter(delimiter.map(str::to_owned))
-            .set_continuation_token(token)
-            .encoding_type(EncodingType::Url)
-            .max_keys(page);
+        let list =
+            list.set_delimiter(delimiter.map(str::to_owned)).set_continuation_token(token).encoding_type(EncodingType::Url).max_keys(page);
         let list = list.send().await.unwrap();
         assert!(list.key_count().unwrap() <= page);
         let mut names: Vec<String> = list
             .contents()
             .iter()
             .map(|object| object.key().unwrap())
-            .chain(
-                list.common_prefixes()
-                    .iter()
-                    .map(|one| one.prefix().unwrap()),
-            )
+            .chain(list.common_prefixes().iter().map(|one| one.prefix().unwrap()))
             .map(decoded)
             .collect();
         names.sort_unstable();
@@ -138,26 +131,12 @@ async fn keys_of_every_shape_are_kept_apart_and_listed_in_order() {
         (1000, "nothing", Some("/")),
     ] {
         let found = list(&world, page, prefix, delimiter).await;
-        assert_eq!(
-            found,
-            model(&keys, prefix, delimiter),
-            "{page} {prefix:?} {delimiter:?}"
-        );
+        assert_eq!(found, model(&keys, prefix, delimiter), "{page} {prefix:?} {delimiter:?}");
     }
-    let after = world
-        .client
-        .list_objects_v2()
-        .bucket(BUCKET)
-        .start_after("a0")
-        .max_keys(1);
+    let after = world.client.list_objects_v2().bucket(BUCKET).start_after("a0").max_keys(1);
     assert_eq!(after.send().await.unwrap().contents()[0].key(), Some("a:b"));
 
-    let too_long = world
-        .client
-        .put_object()
-        .bucket(BUCKET)
-        .key("k".repeat(1025))
-        .send();
+    let too_long = world.client.put_object().bucket(BUCKET).key("k".repeat(1025)).send();
     assert_eq!(status(&too_long.await.unwrap_err()), 400);
     let outside: Vec<_> = std::fs::read_dir(world.dir.path().parent().unwrap())
         .unwrap()
@@ -171,30 +150,12 @@ async fn keys_of_every_shape_are_kept_apart_and_listed_in_order() {
 async fn a_listing_tells_size_etag_and_time() {
     let world = World::new().await;
     world.put("k", b"body").await;
-    let listed = world
-        .client
-        .list_objects_v2()
-        .bucket(BUCKET)
-        .send()
-        .await
-        .unwrap();
-    let head = world
-        .client
-        .head_object()
-        .bucket(BUCKET)
-        .key("k")
-        .send()
-        .await
-        .unwrap();
+    let listed = world.client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
+    let head = world.client.head_object().bucket(BUCKET).key("k").send().await.unwrap();
     let object = &listed.contents()[0];
     assert_eq!(object.size(), Some(4));
     assert_eq!(object.e_tag(), head.e_tag());
     assert_eq!(object.last_modified(), head.last_modified());
-    let list = world
-        .client
-        .list_objects_v2()
-        .bucket(BUCKET)
-        .continuation_token("mine")
-        .send();
+    let list = world.client.list_objects_v2().bucket(BUCKET).continuation_token("mine").send();
     assert_eq!(status(&list.await.unwrap_err()), 400);
 }

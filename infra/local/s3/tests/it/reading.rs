@@ -24,12 +24,7 @@ async fn ranges_are_served_and_bounded() {
         assert_eq!(got.content_length(), Some(body.len() as i64));
         assert_eq!(got.body.collect().await.unwrap().into_bytes(), body);
     }
-    for (key, range) in [
-        ("k", "bytes=10-"),
-        ("k", "bytes=-0"),
-        ("empty", "bytes=0-"),
-        ("empty", "bytes=-1"),
-    ] {
+    for (key, range) in [("k", "bytes=10-"), ("k", "bytes=-0"), ("empty", "bytes=0-"), ("empty", "bytes=-1")] {
         let error = get(key, range).await.unwrap_err();
         assert_eq!(status(&error), 416, "{key} {range}");
     }
@@ -78,10 +73,7 @@ async fn metadata_comes_back_and_copies_keep_or_replace_it() {
     let head = |key: &'static str| world.client.head_object().bucket(BUCKET).key(key).send();
     let from = head("from").await.unwrap();
     assert_eq!(from.content_type(), Some("image/png"));
-    assert_eq!(
-        from.cache_control(),
-        Some("public, max-age=31536000, immutable")
-    );
+    assert_eq!(from.cache_control(), Some("public, max-age=31536000, immutable"));
     assert_eq!(from.content_disposition(), Some("inline"));
     assert_eq!(from.content_language(), Some("en"));
     assert_eq!(from.content_encoding(), Some("gzip"));
@@ -98,12 +90,7 @@ async fn metadata_comes_back_and_copies_keep_or_replace_it() {
     assert_eq!(kept.metadata().unwrap()["asset"], "42");
     assert_eq!(world.get("kept").await, b"body");
 
-    copy("replaced")
-        .metadata_directive(MetadataDirective::Replace)
-        .content_type("text/plain")
-        .send()
-        .await
-        .unwrap();
+    copy("replaced").metadata_directive(MetadataDirective::Replace).content_type("text/plain").send().await.unwrap();
     let replaced = head("replaced").await.unwrap();
     assert_eq!(replaced.content_type(), Some("text/plain"));
     assert_eq!(replaced.cache_control(), None);
@@ -126,22 +113,12 @@ async fn deleting_is_idempotent_one_by_one_and_many_at_once() {
     delete("a").await.unwrap();
     assert!(!world.exists("a").await && world.exists("a/b").await);
 
-    let named = ["a/b", "c", "never-there"]
-        .map(|key| ObjectIdentifier::builder().key(key).build().unwrap());
-    let delete = Delete::builder()
-        .set_objects(Some(named.to_vec()))
-        .build()
-        .unwrap();
+    let named = ["a/b", "c", "never-there"].map(|key| ObjectIdentifier::builder().key(key).build().unwrap());
+    let delete = Delete::builder().set_objects(Some(named.to_vec())).build().unwrap();
     let many = world.client.delete_objects().bucket(BUCKET).delete(delete);
     let many = many.send().await.unwrap();
     assert_eq!((many.deleted().len(), many.errors().len()), (3, 0));
-    let left = world
-        .client
-        .list_objects_v2()
-        .bucket(BUCKET)
-        .send()
-        .await
-        .unwrap();
+    let left = world.client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
     assert_eq!(left.key_count(), Some(0));
 }
 
@@ -150,42 +127,15 @@ async fn buckets_are_named_and_unknown_ones_are_404() {
     let world = World::new().await;
     world.store.create_bucket("uploads", &[]).unwrap();
     let buckets = world.client.list_buckets().send().await.unwrap();
-    let names: Vec<_> = buckets
-        .buckets()
-        .iter()
-        .filter_map(|one| one.name())
-        .collect();
+    let names: Vec<_> = buckets.buckets().iter().filter_map(|one| one.name()).collect();
     assert_eq!(names, ["media", "uploads"]);
-    world
-        .client
-        .head_bucket()
-        .bucket(BUCKET)
-        .send()
-        .await
-        .unwrap();
-    world
-        .client
-        .get_bucket_location()
-        .bucket(BUCKET)
-        .send()
-        .await
-        .unwrap();
-    let error = world
-        .client
-        .head_bucket()
-        .bucket("nowhere")
-        .send()
-        .await
-        .unwrap_err();
+    world.client.head_bucket().bucket(BUCKET).send().await.unwrap();
+    world.client.get_bucket_location().bucket(BUCKET).send().await.unwrap();
+    let error = world.client.head_bucket().bucket("nowhere").send().await.unwrap_err();
     assert_eq!(status(&error), 404);
     let put = world.client.put_object().bucket("nowhere").key("k").send();
     assert_eq!(status(&put.await.unwrap_err()), 404);
-    let get = world
-        .client
-        .get_object()
-        .bucket(BUCKET)
-        .key("nothing")
-        .send();
+    let get = world.client.get_object().bucket(BUCKET).key("nothing").send();
     assert!(get.await.unwrap_err().into_service_error().is_no_such_key());
     assert!(world.store.create_bucket("Not_A_Bucket", &[]).is_err());
     assert!(world.store.create_bucket("../x", &[]).is_err());

@@ -35,10 +35,7 @@ pub(crate) fn folder() -> TempDir {
 }
 
 pub(crate) fn credentials() -> Credentials {
-    Credentials {
-        access_key_id: "LOCALTESTKEY".to_owned(),
-        secret_access_key: "not-a-secret".to_owned().into(),
-    }
+    Credentials { access_key_id: "LOCALTESTKEY".to_owned(), secret_access_key: "not-a-secret".to_owned().into() }
 }
 
 pub(crate) fn client(address: SocketAddr, secret: &str) -> Client {
@@ -49,13 +46,7 @@ pub(crate) fn client_at(endpoint: String, secret: &str) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))
-        .credentials_provider(SdkCredentials::new(
-            "LOCALTESTKEY",
-            secret,
-            None,
-            None,
-            "test",
-        ))
+        .credentials_provider(SdkCredentials::new("LOCALTESTKEY", secret, None, None, "test"))
         .endpoint_url(endpoint)
         .force_path_style(true)
         .retry_config(RetryConfig::disabled())
@@ -77,14 +68,7 @@ impl World {
             let _ = stopped.await;
         };
         tokio::spawn(serve(listener, service.clone(), shutdown));
-        Self {
-            client: client(address, "not-a-secret"),
-            store,
-            service,
-            address,
-            dir,
-            _stop: stop,
-        }
+        Self { client: client(address, "not-a-secret"), store, service, address, dir, _stop: stop }
     }
 
     pub(crate) async fn put(&self, key: &str, body: &[u8]) {
@@ -111,9 +95,7 @@ impl World {
 
     /// Files that are half-written.
     pub(crate) fn leftovers(&self) -> usize {
-        std::fs::read_dir(self.dir.path().join("tmp"))
-            .unwrap()
-            .count()
+        std::fs::read_dir(self.dir.path().join("tmp")).unwrap().count()
     }
 
     /// Sends what was presigned, after `change` had its way with it.
@@ -124,15 +106,9 @@ impl World {
         change: impl FnOnce(&mut String, &mut Vec<(String, String)>),
     ) -> Answer {
         let uri = presigned.uri();
-        let mut target = uri[uri.find(&self.address.to_string()).unwrap()..]
-            .strip_prefix(&self.address.to_string())
-            .unwrap()
-            .to_owned();
-        let mut headers: Vec<(String, String)> = presigned
-            .headers()
-            .filter(|(name, _)| *name != "host")
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let mut target = uri[uri.find(&self.address.to_string()).unwrap()..].strip_prefix(&self.address.to_string()).unwrap().to_owned();
+        let mut headers: Vec<(String, String)> =
+            presigned.headers().filter(|(name, _)| *name != "host").map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         change(&mut target, &mut headers);
         raw(self.address, presigned.method(), &target, &headers, body).await
     }
@@ -161,24 +137,15 @@ impl Answer {
     /// The `Code` of an S3 error.
     pub(crate) fn code(&self) -> &str {
         let text = std::str::from_utf8(&self.body).unwrap();
-        let (_, rest) = text
-            .split_once("<Code>")
-            .unwrap_or_else(|| panic!("{text}"));
+        let (_, rest) = text.split_once("<Code>").unwrap_or_else(|| panic!("{text}"));
         rest.split_once("</Code>").unwrap().0
     }
 }
 
 /// One request, byte by byte as given, hanging up after a body that is shorter than promised.
-pub(crate) async fn raw(
-    address: SocketAddr,
-    method: &str,
-    target: &str,
-    headers: &[(String, String)],
-    body: &[u8],
-) -> Answer {
+pub(crate) async fn raw(address: SocketAddr, method: &str, target: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let mut head =
-        format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -192,15 +159,8 @@ pub(crate) async fn raw(
     }
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes).await;
-    let end = bytes
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .map_or(bytes.len(), |at| at + 4);
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let status = head.get(9..12).and_then(|code| code.parse().ok());
-    Answer {
-        status: status.unwrap_or(0),
-        head,
-        body: bytes[end..].to_vec(),
-    }
+    Answer { status: status.unwrap_or(0), head, body: bytes[end..].to_vec() }
 }
