@@ -3,6 +3,7 @@
 mod access;
 mod body;
 mod errors;
+mod listing;
 mod objects;
 mod read;
 mod uploads;
@@ -129,5 +130,34 @@ impl Operations {
     ) -> Result<T, StoreError> {
         let store = self.store.clone();
         body::blocking(move || work(&store)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_presigned_query_wins_over_headers_and_only_for_what_it_may_carry() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amz-meta-asset", HeaderValue::from_static("forged"));
+        let unsigned = "X-Amz-Meta-Asset=7";
+        headers_from_query(Some(unsigned), &mut headers);
+        assert_eq!(headers["x-amz-meta-asset"], "forged");
+
+        let query = "X-Amz-Meta-Asset=7&x-amz-checksum-sha256=a%2Bb%3D&x-amz-acl=p&X-Amz-Signature=00";
+        headers_from_query(Some(query), &mut headers);
+        assert_eq!(headers["x-amz-meta-asset"], "7");
+        assert_eq!(headers["x-amz-checksum-sha256"], "a+b=");
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn forms_are_recognised_whatever_their_case() {
+        let mut headers = HeaderMap::new();
+        assert!(!is_form(&Method::POST, &headers));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("Multipart/Form-Data; boundary=x"));
+        assert!(is_form(&Method::POST, &headers));
+        assert!(!is_form(&Method::PUT, &headers));
     }
 }

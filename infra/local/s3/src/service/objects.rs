@@ -4,16 +4,13 @@ use super::Operations;
 use super::body::Declared;
 use super::read::{dto_checksums, etag, timestamp};
 use super::uploads::named_algorithm;
-use crate::store::{Attributes, Condition, Identity, ListQuery, Resume, StoreError};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::store::{Attributes, Condition, Identity, StoreError};
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use std::io::Read as _;
-use url::form_urlencoded;
 
-/// What S3 returns at most in one page, and deletes at most in one request.
-const PAGE_MAX: usize = 1000;
+/// What S3 deletes at most in one request.
+const DELETE_MAX: usize = 1000;
 const COPY_BYTES: usize = 128 * 1024;
 
 /// The checksums of an input, whichever of the several types it is.
@@ -68,25 +65,6 @@ pub(super) fn condition(if_match: Option<ETagCondition>, if_none_match: Option<E
     }
 }
 
-/// The token of a page names where the next one starts: opaque to clients.
-fn token(resume: &Resume) -> String {
-    let (mark, place) = match resume {
-        Resume::After(key) => ('k', key),
-        Resume::Past(prefix) => ('p', prefix),
-    };
-    URL_SAFE_NO_PAD.encode(format!("{mark}{place}"))
-}
-
-fn from_token(token: &str) -> S3Result<Resume> {
-    let bytes = URL_SAFE_NO_PAD.decode(token).ok();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    match text.as_deref().and_then(|text| text.split_at_checked(1)) {
-        Some(("k", key)) => Ok(Resume::After(key.to_owned())),
-        Some(("p", prefix)) => Ok(Resume::Past(prefix.to_owned())),
-        _ => Err(s3_error!(InvalidArgument, "the continuation token is not one of ours")),
-    }
-}
-
 #[async_trait::async_trait]
 impl S3 for Operations {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
@@ -138,7 +116,7 @@ impl S3 for Operations {
 
     async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let input = request.input;
-        if input.delete.objects.len() > PAGE_MAX {
+        if input.delete.objects.len() > DELETE_MAX {
             return Err(s3_error!(MalformedXML, "more than 1000 keys"));
         }
         let quiet = input.delete.quiet.unwrap_or_default();
@@ -230,58 +208,7 @@ impl S3 for Operations {
     }
 
     async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let input = request.input;
-        let max = input.max_keys.unwrap_or(PAGE_MAX as i32);
-        let max = usize::try_from(max).map_err(|_| s3_error!(InvalidArgument, "max-keys is negative"))?.min(PAGE_MAX);
-        let resume = match (&input.continuation_token, &input.start_after) {
-            (Some(token), _) => Some(from_token(token)?),
-            (None, Some(key)) => Some(Resume::After(key.clone())),
-            (None, None) => None,
-        };
-        let query = ListQuery {
-            prefix: input.prefix.clone().unwrap_or_default(),
-            delimiter: input.delimiter.clone().filter(|one| !one.is_empty()),
-            resume,
-            max,
-        };
-        let bucket = input.bucket.clone();
-        let listing = self.blocking(move |store| store.list(&bucket, &query)).await?;
-
-        let encoded = match input.encoding_type.as_ref().map(EncodingType::as_str) {
-            Some(EncodingType::URL) => true,
-            Some(_) => return Err(s3_error!(InvalidArgument, "the only encoding is url")),
-            None => false,
-        };
-        let text = |text: String| match encoded {
-            true => form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20").replace("%2F", "/"),
-            false => text,
-        };
-        let count = listing.objects.len() + listing.common_prefixes.len();
-        let contents = listing.objects.into_iter().map(|meta| Object {
-            e_tag: Some(etag(&meta)),
-            last_modified: Some(timestamp(meta.last_modified)),
-            size: i64::try_from(meta.body_bytes).ok(),
-            storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
-            checksum_algorithm: Some(meta.checksums.keys().map(|one| ChecksumAlgorithm::from_static(one.name())).collect()),
-            key: Some(text(meta.key)),
-            ..Default::default()
-        });
-        let prefixes = listing.common_prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(text(prefix)) });
-        Ok(S3Response::new(ListObjectsV2Output {
-            contents: Some(contents.collect()),
-            common_prefixes: Some(prefixes.collect()),
-            key_count: i32::try_from(count).ok(),
-            max_keys: i32::try_from(max).ok(),
-            is_truncated: Some(listing.next.is_some()),
-            next_continuation_token: listing.next.as_ref().map(token),
-            continuation_token: input.continuation_token,
-            delimiter: input.delimiter.map(text),
-            encoding_type: input.encoding_type,
-            name: Some(input.bucket),
-            prefix: Some(text(input.prefix.unwrap_or_default())),
-            start_after: input.start_after.map(text),
-            ..Default::default()
-        }))
+        self.list(request.input).await
     }
 
     async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {

@@ -8,7 +8,7 @@ use super::place::{Identity, check_attributes};
 use super::write::Temp;
 use super::{
     Algorithm, Attributes, Checksums, Condition, Expected, ObjectMeta, Sealed, Store, StoreError, create_file, format, list, make_folders,
-    missing_is, remove_tree, sync_folder,
+    missing_is, now, remove_tree, sync_folder,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -76,10 +76,10 @@ impl Store {
         check_attributes(&new.attributes)?;
         self.bucket(&new.bucket)?.object_file(&new.key)?;
         let upload = Upload {
-            id: Uuid::now_v7().simple().to_string(),
+            id: new_id(),
             bucket: new.bucket,
             key: new.key,
-            created: Timestamp::now(),
+            created: now(),
             attributes: new.attributes,
             algorithm: new.algorithm,
             full_object: new.full_object,
@@ -124,7 +124,7 @@ impl Store {
             bucket: upload.bucket.clone(),
             key: upload.key.clone(),
             etag: hex::encode(sealed.digests.md5),
-            last_modified: Timestamp::now(),
+            last_modified: now(),
             body_bytes: sealed.length,
             body_sha256: sealed.digests.sha256.clone(),
             checksums: sealed.digests.checksums.clone(),
@@ -257,6 +257,11 @@ impl Store {
         remove_tree(&temp.path)?;
         Ok(())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an upload's id only has to be new; nothing reads a time from it")]
+fn new_id() -> String {
+    Uuid::now_v7().simple().to_string()
 }
 
 fn part_file(folder: &Path, number: u32) -> PathBuf {

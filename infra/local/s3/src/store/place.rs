@@ -1,6 +1,6 @@
 //! Putting objects into place, and removing them.
 
-use super::{Attributes, Bucket, Checksums, ObjectMeta, Sealed, Store, StoreError, format, missing_is, read, sync_folder, write};
+use super::{Attributes, Bucket, Checksums, ObjectMeta, Sealed, Store, StoreError, format, missing_is, now, read, sync_folder, write};
 use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
@@ -94,7 +94,7 @@ impl Store {
             bucket: bucket.name.clone(),
             key: key.to_owned(),
             etag,
-            last_modified: Timestamp::now(),
+            last_modified: now(),
             body_bytes: sealed.length,
             body_sha256: sealed.digests.sha256.clone(),
             checksums,

@@ -116,7 +116,7 @@ async fn a_streamed_body_is_held_against_its_trailing_checksum() {
 #[tokio::test]
 async fn a_large_body_streams_through_in_both_directions() {
     let world = World::new().await;
-    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| (at * 7 >> 3) as u8).collect();
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|at| ((at * 7) >> 3) as u8).collect();
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&bytes).unwrap();
     let put = world.client.put_object().bucket(BUCKET).key("large");

@@ -17,6 +17,7 @@ const PUTS: usize = 200;
 const AT_ONCE: usize = 16;
 
 /// The test is its own server: started again with a folder in its environment, it serves until it is killed.
+#[expect(clippy::disallowed_methods, reason = "the environment tells the child its role")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_kill_9_every_object_is_whole_or_absent() {
     if let Ok(folder) = std::env::var(FOLDER) {

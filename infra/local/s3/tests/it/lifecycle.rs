@@ -3,6 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use local_s3::{Expired, ExpiryRule, Store, StoreError};
 use std::fs;
 use std::io::Read as _;
+use std::time::SystemTime;
 
 #[tokio::test]
 async fn what_a_rule_covers_expires_and_abandoned_uploads_do() {
@@ -14,7 +15,8 @@ async fn what_a_rule_covers_expires_and_abandoned_uploads_do() {
     create.send().await.unwrap();
     let rule = ExpiryRule { prefix: "tmp/".to_owned(), days: 2 };
     world.store.create_bucket(BUCKET, &[rule]).unwrap();
-    let in_hours = |hours| Timestamp::now() + SignedDuration::from_hours(hours);
+    let written = Timestamp::try_from(SystemTime::now()).unwrap();
+    let in_hours = |hours| written + SignedDuration::from_hours(hours);
 
     assert_eq!(world.store.expire(in_hours(23)).unwrap(), Expired::default());
     let after_a_day = Expired { objects: 0, uploads: 1 };
@@ -35,9 +37,8 @@ async fn a_copy_of_the_object_files_is_a_store() {
     let create = world.client.create_multipart_upload().bucket(BUCKET).key("unfinished");
     create.send().await.unwrap();
     let copy = folder();
-    let mut files = world.store.object_files();
     let mut count = 0;
-    while let Some(object) = files.next() {
+    for object in world.store.object_files() {
         let mut object = object.unwrap();
         count += 1;
         if count == 2 {
@@ -54,7 +55,6 @@ async fn a_copy_of_the_object_files_is_a_store() {
         fs::write(target, bytes).unwrap();
     }
     assert_eq!(count, 3, "FORMAT, a and videos/1.mp4");
-    drop(files);
 
     let restored = Store::open(copy.path()).unwrap();
     let mut restored_files = restored.object_files();
