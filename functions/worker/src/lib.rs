@@ -5,7 +5,6 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use serde_json::Value;
-use shared::db::users;
 use shared::jobs::{Jobs, StepError};
 use shared::queue::{JobError, Task, run_batch};
 use shared::runtime::Platform;
@@ -21,7 +20,7 @@ pub async fn handle(platform: &Platform, event: SqsEvent) -> SqsBatchResponse {
 async fn work(platform: &Platform, task: Task) -> Result<(), StepError> {
     let jobs = Jobs::new(platform).await?;
     match task {
-        Task::Start { user } => match users::get(&platform.db, user).await? {
+        Task::Start { user } => match platform.db.user(user).await? {
             Some(user) => jobs.try_start(&user).await,
             None => Ok(()),
         },

@@ -64,7 +64,7 @@ impl Jobs {
         match call.state {
             CallState::Waiting => {
                 won(self.platform.db.postpone(call.id, call.state, self.later(deadlines.waiting)).await)?;
-                if let Some(user) = crate::db::users::get(&self.platform.db, call.user).await? {
+                if let Some(user) = self.platform.db.user(call.user).await? {
                     self.try_start(&user).await?;
                 }
             }
