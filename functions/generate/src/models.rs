@@ -17,7 +17,7 @@ pub(crate) fn routes() -> OpenApiRouter<Platform> {
 #[utoipa::path(get, path = "/api/v1/models", tag = "Models", responses((status = 200, body = List<ModelView>), (status = 304)))]
 async fn list_models(user: CurrentUser) -> ApiResult<Json<List<ModelView>>> {
     user.require(Scope::Read)?;
-    Ok(Json(List::whole(catalogue::models().iter().map(ModelView::from).collect())))
+    Ok(Json(List::of_all(catalogue::models().iter().map(ModelView::from).collect())))
 }
 
 /// One model.
