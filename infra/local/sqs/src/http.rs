@@ -110,6 +110,7 @@ async fn call(context: &Context, request: Request) -> Result<Value, ApiError> {
     verify(
         &parts,
         &body,
+        "sqs",
         &credentials.access_key_id,
         &credentials.secret_access_key,
         Timestamp::now(),

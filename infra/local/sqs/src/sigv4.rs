@@ -1,4 +1,5 @@
-//! Checks the AWS Signature Version 4 of a request: one payload, no query string, the signature in a header.
+//! Checks the AWS Signature Version 4 of a request of an AWS JSON protocol: one payload, no query string, the signature in a
+//! header. Public, because the other embedded services of that protocol are guarded in the same way.
 
 use hmac::{Hmac, Mac as _};
 use http::request::Parts;
@@ -12,7 +13,7 @@ const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// Why a request isn't ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// There is no signature.
     Missing,
     /// There is something that isn't a signature of this kind.
@@ -34,10 +35,14 @@ struct Authorization<'a> {
     signature: &'a str,
 }
 
-/// Whether `parts` and `body` were signed with this key.
-pub(crate) fn verify(
+/// Whether `parts` and `body` were signed with this key for `service`, such as `sqs`.
+///
+/// # Errors
+/// [`Refusal`] when they weren't.
+pub fn verify(
     parts: &Parts,
     body: &[u8],
+    service: &str,
     key_id: &str,
     secret: &SecretString,
     now: Timestamp,
@@ -62,7 +67,7 @@ pub(crate) fn verify(
     let canonical =
         canonical_request(parts, body, authorization.signed_headers).ok_or(Refusal::Malformed)?;
     let expected =
-        signature(secret, date, authorization.scope, &canonical).ok_or(Refusal::Malformed)?;
+        signature(secret, date, service, authorization.scope, &canonical).ok_or(Refusal::Malformed)?;
     if !bool::from(
         expected
             .as_bytes()
@@ -99,7 +104,7 @@ fn parse(header: &str) -> Option<Authorization<'_>> {
 }
 
 /// The request in the form that is signed. `None` if a header that decides what is asked isn't signed, or with a query
-/// string or an escaped path: no SQS client sends them.
+/// string or an escaped path: no client of such a protocol sends them.
 fn canonical_request(parts: &Parts, body: &[u8], signed_headers: &str) -> Option<String> {
     let names: Vec<&str> = signed_headers.split(';').collect();
     let covered = ["host", "x-amz-date", "x-amz-target"]
@@ -128,18 +133,19 @@ fn canonical_request(parts: &Parts, body: &[u8], signed_headers: &str) -> Option
     ))
 }
 
-/// The signature in hexadecimal. `None` if the scope isn't one for SQS on the day of `date`.
+/// The signature in hexadecimal. `None` if the scope isn't one for `service` on the day of `date`.
 fn signature(
     secret: &SecretString,
     date: &str,
+    service: &str,
     scope: &str,
     canonical_request: &str,
 ) -> Option<String> {
     let steps: Vec<&str> = scope.split('/').collect();
-    let [day, _region, "sqs", "aws4_request"] = steps.as_slice() else {
+    let [day, _region, for_service, "aws4_request"] = steps.as_slice() else {
         return None;
     };
-    if !date.starts_with(*day) {
+    if *for_service != service || !date.starts_with(*day) {
         return None;
     }
     let hash = hex::encode(Sha256::digest(canonical_request));
@@ -175,7 +181,7 @@ mod tests {
             "host;x-amz-date;x-amz-target",
         );
         let canonical = canonical_request(&parts, body, headers).unwrap();
-        let signature = signature(secret, DATE, scope, &canonical).unwrap();
+        let signature = signature(secret, DATE, "sqs", scope, &canonical).unwrap();
         let value = format!(
             "AWS4-HMAC-SHA256 Credential=key/{scope}, SignedHeaders={headers}, Signature={signature}"
         );
@@ -199,7 +205,7 @@ mod tests {
         ] {
             let now = date + SignedDuration::from_secs(seconds);
             assert_eq!(
-                verify(&parts, b"{}", "key", &secret, now),
+                verify(&parts, b"{}", "sqs", "key", &secret, now),
                 expected,
                 "{seconds}"
             );
@@ -212,19 +218,20 @@ mod tests {
         let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let parts = signed(b"{}", &secret);
         assert_eq!(
-            verify(&parts, b"{ }", "key", &secret, now),
+            verify(&parts, b"{ }", "sqs", "key", &secret, now),
             Err(Refusal::Mismatch)
         );
+        assert_eq!(verify(&parts, b"{}", "dynamodb", "key", &secret, now), Err(Refusal::Malformed));
         let mut elsewhere = parts.clone();
         elsewhere.uri = "/elsewhere".parse().unwrap();
         assert_eq!(
-            verify(&elsewhere, b"{}", "key", &secret, now),
+            verify(&elsewhere, b"{}", "sqs", "key", &secret, now),
             Err(Refusal::Mismatch)
         );
         let mut queried = parts.clone();
         queried.uri = "/?a=b".parse().unwrap();
         assert_eq!(
-            verify(&queried, b"{}", "key", &secret, now),
+            verify(&queried, b"{}", "sqs", "key", &secret, now),
             Err(Refusal::Malformed)
         );
         let mut other = parts;
@@ -232,7 +239,7 @@ mod tests {
             .headers
             .insert("x-amz-target", "AmazonSQS.PurgeQueue".parse().unwrap());
         assert_eq!(
-            verify(&other, b"{}", "key", &secret, now),
+            verify(&other, b"{}", "sqs", "key", &secret, now),
             Err(Refusal::Mismatch)
         );
     }
