@@ -22,7 +22,7 @@ mod message;
 mod queues;
 mod receipt;
 mod settings;
-mod sigv4;
+pub mod sigv4;
 mod store;
 
 pub use error::QueueError;

@@ -133,6 +133,25 @@ impl Queues {
         self.run(move |store, _| store.purge(&queue)).await
     }
 
+    /// Ends every visibility timeout at once and returns how many messages are to be had again. For the start of a process
+    /// that was the only one to receive: whoever held a message died with the one before it, and nobody should wait out
+    /// the timeout. Receive counts stay, so a message that kills its receiver still ends in the dead-letter queue.
+    ///
+    /// # Errors
+    /// [`QueueError::Storage`].
+    pub async fn release_in_flight(&self) -> Result<usize, QueueError> {
+        let released = self.run(move |store, now| store.release(now)).await?;
+        let waiters = self
+            .inner
+            .waiters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for notify in waiters.values() {
+            notify.notify_waiters();
+        }
+        Ok(released)
+    }
+
     /// Sends a message.
     ///
     /// # Errors

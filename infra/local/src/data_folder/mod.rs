@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 pub use endpoints::Endpoints;
+pub(crate) use secrets::random_hex;
 pub use secrets::{LocalSecrets, ProvidedSecrets};
 
 /// The layout that this program writes.

@@ -165,6 +165,14 @@ impl Store {
         let queue = self.queue(queue)?;
         Ok(self.connection.execute("DELETE FROM message WHERE queue_id = ?1", [queue.id])?)
     }
+
+    /// Ends the visibility timeout of every received message and says how many there were. Delayed ones stay delayed.
+    pub(crate) fn release(&mut self, now: i64) -> Result<usize, QueueError> {
+        Ok(self.connection.execute(
+            "UPDATE message SET visible_ms = ?1 WHERE visible_ms > ?1 AND receipt IS NOT NULL",
+            [now],
+        )?)
+    }
 }
 
 /// One to ten entries.

@@ -175,3 +175,22 @@ async fn messages_come_in_the_order_they_became_visible() {
     }
     assert_eq!(bodies, (0..12).map(|number| number.to_string()).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn after_a_restart_nobody_waits_for_receivers_that_are_gone() {
+    let (queues, _hand, _folder) = queues_by_hand().await;
+    queues.create("q", Settings::default()).await.unwrap();
+    queues.send("q", Outgoing::new("held")).await.unwrap();
+    let delayed = Outgoing {
+        delay: Some(60),
+        ..Outgoing::new("delayed")
+    };
+    queues.send("q", delayed).await.unwrap();
+    queues.receive("q", &TEN).await.unwrap();
+
+    assert_eq!(queues.release_in_flight().await.unwrap(), 1);
+    let again = queues.receive("q", &TEN).await.unwrap();
+    assert_eq!((again.len(), again[0].receive_count), (1, 2));
+    assert_eq!(again[0].body, "held");
+    assert_eq!(queues.depths("q").await.unwrap().delayed, 1);
+}

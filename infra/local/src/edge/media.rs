@@ -1,0 +1,150 @@
+//! The buckets as the browser reaches them: media behind signed cookies or addresses, and both buckets behind presigned ones.
+//!
+//! Media are read from the embedded store in-process, by a presigned request of our own: the store is asked in the same way by
+//! everyone and has no back door.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use axum::body::Body;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use jiff::Timestamp;
+use local_s3::S3Service;
+use p256::ecdsa::VerifyingKey;
+
+use super::signature::Signatures;
+use super::{MEDIA_BUCKET, method_not_allowed};
+use crate::problem::problem;
+
+/// A request to ourselves is answered at once.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// What a client may say about what it has and wants.
+const FORWARDED: [HeaderName; 6] = [
+    header::RANGE,
+    header::IF_RANGE,
+    header::IF_NONE_MATCH,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+/// What a client is told about an object.
+const ANSWERED: [HeaderName; 9] = [
+    header::ACCEPT_RANGES,
+    header::CACHE_CONTROL,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::ETAG,
+    header::LAST_MODIFIED,
+];
+
+/// The way to the buckets.
+#[derive(Clone)]
+pub struct MediaAccess {
+    service: S3Service,
+    client: Client,
+    signatures: Signatures,
+}
+
+impl std::fmt::Debug for MediaAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MediaAccess").field("signatures", &self.signatures).finish_non_exhaustive()
+    }
+}
+
+impl MediaAccess {
+    /// Objects of `service`, which `client` may presign requests to; `key` checks what the installation at `origin` has signed
+    /// under the name `key_pair_id`.
+    pub fn new(service: S3Service, client: Client, key: VerifyingKey, key_pair_id: String, origin: String) -> Self {
+        Self { service, client, signatures: Signatures::new(key, key_pair_id, origin) }
+    }
+
+    /// Answers a request whose own signature the store checks.
+    pub(super) async fn presigned(&self, request: Request<Body>, request_id: &str) -> Response<Body> {
+        if ![Method::GET, Method::HEAD, Method::PUT].contains(request.method()) {
+            return method_not_allowed("GET, HEAD, PUT", request_id);
+        }
+        self.service.call(request).await.map(Body::new)
+    }
+
+    /// Answers a request for an object whose path is its key, if a signed cookie or address allows it.
+    pub(super) async fn signed(&self, request: Request<Body>, request_id: &str) -> Response<Body> {
+        let (parts, _) = request.into_parts();
+        if ![Method::GET, Method::HEAD].contains(&parts.method) {
+            return method_not_allowed("GET, HEAD", request_id);
+        }
+        if let Err(refusal) = self.signatures.check(&parts, Timestamp::now()) {
+            tracing::debug!(reason = %refusal, request_id, "media refused");
+            return problem(StatusCode::FORBIDDEN, "forbidden", "This needs a valid signature", request_id);
+        }
+        let answer = match self.request(&parts).await {
+            Some(request) => self.service.call(request).await.map(Body::new),
+            None => return problem(StatusCode::NOT_FOUND, "not-found", "There is nothing here", request_id),
+        };
+        match answer.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => trimmed(answer),
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                let range = answer.headers().get(header::CONTENT_RANGE).cloned();
+                let mut problem = problem(answer.status(), "range-not-satisfiable", "There is less than that", request_id);
+                range.map(|range| problem.headers_mut().insert(header::CONTENT_RANGE, range));
+                problem
+            }
+            StatusCode::PRECONDITION_FAILED => problem(answer.status(), "conflict", "This has changed", request_id),
+            StatusCode::NOT_FOUND => problem(StatusCode::NOT_FOUND, "not-found", "There is nothing here", request_id),
+            status => {
+                tracing::error!(%status, request_id, "the embedded store refused a request of ours");
+                problem(StatusCode::BAD_GATEWAY, "internal", "Something went wrong on our side", request_id)
+            }
+        }
+    }
+
+    /// The store's request for what `parts` ask for; `None` when the path is no key.
+    async fn request(&self, parts: &http::request::Parts) -> Option<Request<Body>> {
+        let key = percent_decoded(parts.uri.path().strip_prefix('/')?)?;
+        let config = PresigningConfig::expires_in(LIFETIME).ok()?;
+        let presigned: PresignedRequest = if parts.method == Method::HEAD {
+            self.client.head_object().bucket(MEDIA_BUCKET).key(key).presigned(config).await.ok()?
+        } else {
+            self.client.get_object().bucket(MEDIA_BUCKET).key(key).presigned(config).await.ok()?
+        };
+        let mut request = Request::builder().method(presigned.method()).uri(presigned.uri()).body(Body::empty()).ok()?;
+        let host = request.uri().authority()?.to_string();
+        request.headers_mut().insert(header::HOST, HeaderValue::try_from(host).ok()?);
+        for name in FORWARDED {
+            if let Some(value) = parts.headers.get(&name) {
+                request.headers_mut().insert(name, value.clone());
+            }
+        }
+        Some(request)
+    }
+}
+
+/// `answer` without the store's own headers.
+fn trimmed(answer: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = answer.into_parts();
+    let kept = ANSWERED.into_iter().filter_map(|name| parts.headers.remove(&name).map(|value| (name, value))).collect();
+    parts.headers = kept;
+    Response::from_parts(parts, body)
+}
+
+fn percent_decoded(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte == b'%' {
+            let (digits, after) = after.split_at_checked(2)?;
+            if !digits.iter().all(u8::is_ascii_hexdigit) {
+                return None;
+            }
+            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(byte);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,357 @@
+//! The running edition: everything started in order, and stopped in the opposite one.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use local_standins::issuer::IssuerConfig;
+use p256::ecdsa::VerifyingKey;
+use secrecy::{ExposeSecret as _, SecretString};
+use shared::config::{ConfigError, Env};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::data_folder::{DataFolder, DataFolderError, Endpoints, LocalSecrets, ProvidedSecrets};
+use crate::edge::{Edge, ISSUER_PATH, Listeners, MediaAccess, OriginError, PublicOrigin, SiteError, StaticSite};
+use crate::functions::{self, Connect, Disagreement, Functions};
+use crate::gateway::{Gateway, HttpFunction};
+use crate::pollers::Poller;
+use crate::schedule::Ticker;
+use crate::services::{KEY_PAIR_ID, REGION, ServiceError, Services};
+use crate::template::{Template, TemplateError};
+
+/// The template that is deployed, as it was when this program was built.
+pub const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
+/// The stand-in's one client.
+const STAND_IN_CLIENT: &str = "local";
+/// How long the end may take in all; what isn't done by then is cut off, and safe.
+const SHUTDOWN: Duration = Duration::from_secs(20);
+
+/// The client registered with Google.
+#[derive(Clone, Debug)]
+pub struct GoogleClient {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: SecretString,
+}
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data folder; made when it is missing.
+    pub data: PathBuf,
+    /// Port on loopback; 0 takes a free one.
+    pub port: u16,
+    /// Where users find the site; `http://localhost` and the port when absent.
+    pub origin: Option<PublicOrigin>,
+    /// The built web app; nothing but the API is served when absent.
+    pub site: Option<PathBuf>,
+    /// The provider's key; a stand-in draws when absent.
+    pub fal_key: Option<SecretString>,
+    /// The sign-in client; a stand-in asks for an address when absent.
+    pub google: Option<GoogleClient>,
+    /// Variables that replace those of the template, for every function: limits, deadlines, allowed domains.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// Everything on a free port, with stand-ins and without a site: what tests start from.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            port: 0,
+            origin: None,
+            site: None,
+            fal_key: None,
+            google: None,
+            variables: BTreeMap::new(),
+        }
+    }
+}
+
+/// Why the edition can't start. Nothing is left running then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Somebody else listens there.
+    #[error("port {0} is in use; choose another one with --port, or stop what listens there")]
+    PortInUse(u16),
+    /// The port can't be had for another reason.
+    #[error("port {port} on loopback can't be used: {source}")]
+    Port {
+        /// Which one.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The public origin, or what it forbids.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The data folder.
+    #[error(transparent)]
+    DataFolder(#[from] DataFolderError),
+    /// The template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Template and code.
+    #[error(transparent)]
+    Disagreement(#[from] Disagreement),
+    /// The services.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The variables of the functions.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The built web app.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The media key can't be written as text.
+    #[error("the media key in the data folder can't be used: {0}")]
+    MediaKey(String),
+}
+
+/// A running edition. Dropping it leaves the tasks to the runtime; [`Edition::shutdown`] ends them in order.
+#[derive(Debug)]
+pub struct Edition {
+    origin: PublicOrigin,
+    environments: BTreeMap<String, Env>,
+    folder: DataFolder,
+    services: Services,
+    stop_front: watch::Sender<bool>,
+    stop_services: watch::Sender<bool>,
+    front: JoinSet<()>,
+    back: JoinSet<()>,
+}
+
+impl Edition {
+    /// Starts everything and returns when it answers. `connect` builds the functions.
+    ///
+    /// # Errors
+    /// [`StartError`], naming what is in the way.
+    pub async fn start(options: Options, connect: Connect) -> Result<Self, StartError> {
+        let template = Template::parse(TEMPLATE)?;
+        // The cheapest question first: nothing is made for an edition that can't be reached.
+        let listeners = Listeners::bind(options.port).await.map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::PortInUse(options.port),
+            _ => StartError::Port { port: options.port, source },
+        })?;
+        let port = listeners.port().map_err(|source| StartError::Port { port: options.port, source })?;
+        let origin = options.origin.clone().unwrap_or_else(|| PublicOrigin::local(port));
+        refuse_stand_ins(&origin, &options)?;
+        let folder = DataFolder::open(&options.data)?;
+        let secrets = folder.secrets(&provided(&options))?;
+        let site = match options.site.clone() {
+            Some(path) => Some(load_site(path).await?),
+            None => None,
+        };
+
+        let (stop_front, stopping_front) = watch::channel(false);
+        let (stop_services, stopping_services) = watch::channel(false);
+        let (mut front, mut back) = (JoinSet::new(), JoinSet::new());
+        let mut services = Services::start(&folder, &template, &mut back, &stopping_services).await?;
+        services.values.parameters = parameters(&origin, &options, &secrets)?;
+        let environments = environments(&template, &services, &folder, &origin, &options)?;
+        let functions = connect(&environments)?;
+        functions::check(&template, &functions)?;
+
+        let edge = Edge {
+            behaviours: Edge::behaviours(template.behaviours(&services.values)?),
+            gateway: gateway(&template, &functions),
+            media: media(&services, &secrets, &origin),
+            site,
+            issuer: options.google.is_none().then(|| issuer(&origin, &secrets, &folder)),
+            origin: origin.clone(),
+        };
+        for poller in pollers(&template, &functions, &services) {
+            front.spawn(poller.run(stopping_front.clone()));
+        }
+        for ticker in tickers(&template, &functions) {
+            front.spawn(ticker.run(stopping_front.clone()));
+        }
+        front.spawn(listeners.serve(Arc::new(edge), stopping_front));
+        let operators = environments.values().next().map(as_map).unwrap_or_default();
+        folder.publish(&Endpoints { origin: origin.as_str().to_owned(), environment: operators })?;
+        Ok(Self { origin, environments, folder, services, stop_front, stop_services, front, back })
+    }
+
+    /// The site's address, without a slash at the end.
+    pub fn origin(&self) -> &str {
+        self.origin.as_str()
+    }
+
+    /// The variables that the function `name` was built from: how a test reaches table, buckets and queues.
+    pub fn environment(&self, name: &str) -> Option<&Env> {
+        self.environments.get(name)
+    }
+
+    /// The queues, for looking into them.
+    pub fn queues(&self) -> &local_sqs::Queues {
+        &self.services.queues
+    }
+
+    /// Lets what runs end, for at most 20 seconds: first what takes requests, messages and ticks, then what they stand on.
+    pub async fn shutdown(mut self) {
+        let orderly = async {
+            self.stop_front.send_replace(true);
+            while self.front.join_next().await.is_some() {}
+            self.folder.withdraw();
+            self.stop_services.send_replace(true);
+            while self.back.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(SHUTDOWN, orderly).await.is_err() {
+            tracing::warn!("the shutdown took too long and was cut short; nothing that was answered is lost");
+        }
+    }
+}
+
+fn refuse_stand_ins(origin: &PublicOrigin, options: &Options) -> Result<(), OriginError> {
+    if origin.is_local() {
+        return Ok(());
+    }
+    let refuse = |stand_in, remedy| Err(OriginError::StandIn { stand_in, origin: origin.as_str().to_owned(), remedy });
+    if options.google.is_none() {
+        return refuse("the sign-in stand-in, where anyone can be anyone,", "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET");
+    }
+    if options.fal_key.is_none() {
+        return refuse("the provider stand-in, which only draws samples,", "FAL_KEY");
+    }
+    Ok(())
+}
+
+fn provided(options: &Options) -> ProvidedSecrets {
+    let text = |secret: &SecretString| secret.expose_secret().to_owned();
+    ProvidedSecrets {
+        fal_key: options.fal_key.as_ref().map(text),
+        oidc_client_secret: options.google.as_ref().map(|google| text(&google.secret)),
+    }
+}
+
+async fn load_site(path: PathBuf) -> Result<StaticSite, SiteError> {
+    let failed = SiteError::NoIndex(path.clone());
+    tokio::task::spawn_blocking(move || StaticSite::load(&path)).await.unwrap_or(Err(failed))
+}
+
+/// The template's parameters. What isn't named here keeps its default.
+fn parameters(origin: &PublicOrigin, options: &Options, secrets: &LocalSecrets) -> Result<BTreeMap<String, String>, StartError> {
+    let public_key = secrets.media_public_key_pem().map_err(|error| StartError::MediaKey(error.to_string()))?;
+    let mut parameters = BTreeMap::from([
+        ("PublicOrigin".to_owned(), origin.as_str().to_owned()),
+        ("MediaPublicKey".to_owned(), public_key),
+    ]);
+    match &options.google {
+        Some(google) => {
+            parameters.insert("OidcClientId".to_owned(), google.id.clone());
+        }
+        None => {
+            parameters.insert("OidcClientId".to_owned(), STAND_IN_CLIENT.to_owned());
+            parameters.insert("OidcIssuer".to_owned(), issuer_url(origin));
+        }
+    }
+    Ok(parameters)
+}
+
+/// The variables of every function: the template's, then what differs in this home.
+fn environments(
+    template: &Template,
+    services: &Services,
+    folder: &DataFolder,
+    origin: &PublicOrigin,
+    options: &Options,
+) -> Result<BTreeMap<String, Env>, TemplateError> {
+    // The real provider can't call a machine back that only exists for itself.
+    let reachable = options.fal_key.is_none() || !origin.is_local();
+    let home = [
+        ("HOME_KIND", "local".to_owned()),
+        ("SECRETS", format!("file:{}", folder.secrets_file().display())),
+        ("FAL_WEBHOOKS", if reachable { "on" } else { "off" }.to_owned()),
+        ("S3_PUBLIC_ENDPOINT", origin.as_str().to_owned()),
+    ];
+    let home = home.map(|(name, value)| (name.to_owned(), value));
+    let build = |name: &String| {
+        let mut variables = template.environment(name, &services.values)?;
+        variables.extend(home.iter().cloned());
+        variables.extend(services.sdk.clone());
+        variables.extend(options.variables.clone());
+        Ok((name.clone(), variables.into_iter().collect()))
+    };
+    template.functions.keys().map(build).collect()
+}
+
+fn as_map(env: &Env) -> BTreeMap<String, String> {
+    env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn gateway(template: &Template, functions: &Functions) -> Gateway {
+    let http = functions.iter().filter_map(|(name, code)| {
+        let function = HttpFunction { router: code.http.clone()?, timeout: template.functions.get(name)?.timeout };
+        Some((name.clone(), function))
+    });
+    Gateway::new(template.routes.clone(), http.collect())
+}
+
+fn pollers(template: &Template, functions: &Functions, services: &Services) -> Vec<Poller> {
+    let poller = |mapping: &crate::template::Mapping| {
+        let queue = template.queues.iter().find(|queue| queue.logical_id == mapping.queue)?;
+        Some(Poller {
+            queues: services.queues.clone(),
+            queue: queue.name.clone(),
+            function: mapping.function.clone(),
+            handler: functions.get(&mapping.function)?.queue.clone()?,
+            timeout: template.functions.get(&mapping.function)?.timeout,
+            batch_size: mapping.batch_size,
+            maximum_concurrency: mapping.maximum_concurrency,
+        })
+    };
+    template.mappings.iter().filter_map(poller).collect()
+}
+
+fn tickers(template: &Template, functions: &Functions) -> Vec<Ticker> {
+    let ticker = |schedule: &crate::template::Schedule| {
+        Some(Ticker {
+            rule: schedule.name.clone(),
+            every: schedule.every,
+            timeout: template.functions.get(&schedule.function)?.timeout,
+            handler: functions.get(&schedule.function)?.schedule.clone()?,
+        })
+    };
+    template.schedules.iter().filter_map(ticker).collect()
+}
+
+/// The edge's own way to the buckets. Its requests never leave the process, so the endpoint only has to be an address.
+fn media(services: &Services, secrets: &LocalSecrets, origin: &PublicOrigin) -> MediaAccess {
+    let variable = |name: &str| services.sdk.get(name).cloned().unwrap_or_default();
+    let credentials = aws_sdk_s3::config::Credentials::new(
+        variable("AWS_ACCESS_KEY_ID"),
+        variable("AWS_SECRET_ACCESS_KEY"),
+        None,
+        None,
+        "this start",
+    );
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())
+        .region(aws_sdk_s3::config::Region::new(REGION))
+        .credentials_provider(credentials)
+        .endpoint_url(variable("AWS_ENDPOINT_URL_S3"))
+        .force_path_style(true)
+        .build();
+    let key = VerifyingKey::from(secrets.media_public_key);
+    let client = aws_sdk_s3::Client::from_conf(config);
+    MediaAccess::new(services.s3.clone(), client, key, KEY_PAIR_ID.to_owned(), origin.as_str().to_owned())
+}
+
+fn issuer_url(origin: &PublicOrigin) -> String {
+    format!("{}{ISSUER_PATH}", origin.as_str())
+}
+
+fn issuer(origin: &PublicOrigin, secrets: &LocalSecrets, folder: &DataFolder) -> axum::Router {
+    local_standins::issuer::router(IssuerConfig {
+        issuer_url: issuer_url(origin),
+        client_id: STAND_IN_CLIENT.to_owned(),
+        client_secret: secrets.oidc_client_secret.clone(),
+        redirect_uris: vec![format!("{}/auth/callback", origin.as_str())],
+        key_dir: folder.root().to_owned(),
+        clock: local_standins::Clock::system(),
+    })
+}

@@ -1,0 +1,13 @@
+//! What an operator does to a data folder: backups, and the commands that need the table.
+//!
+//! Each works whether the edition runs or not. When it does, its lock says so and `endpoints.json` says where it listens; when it
+//! doesn't, the command takes the lock and starts the services it needs for as long as it lasts.
+
+mod backup;
+mod restore;
+
+#[cfg(test)]
+mod tests;
+
+pub use backup::{BackupError, backup};
+pub use restore::{RestoreError, restore};

@@ -1,0 +1,117 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::*;
+use crate::data_folder::{DataFolder, ProvidedSecrets};
+
+/// A data folder with something of every kind, open, as while the edition runs.
+fn folder(root: &Path) -> (DataFolder, rusqlite::Connection) {
+    let folder = DataFolder::open(root).unwrap();
+    folder.secrets(&ProvidedSecrets::default()).unwrap();
+    let table = rusqlite::Connection::open(folder.table()).unwrap();
+    table.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (v); INSERT INTO t VALUES (42);").unwrap();
+    for (name, text) in [("buckets/media/a=", "object"), ("tmp/half", "x"), ("uploads/1/upload.json", "{}"), ("lock", "")] {
+        let path = folder.objects().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    fs::write(folder.provider().join("state.json"), "{}").unwrap();
+    (folder, table)
+}
+
+#[test]
+fn a_folder_that_is_in_use_comes_back_whole() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, backup_file, restored) = (place.path().join("data"), place.path().join("b.tar"), place.path().join("new/data"));
+    let (open, _table) = folder(&data);
+    backup(&data, &backup_file).unwrap();
+    assert_eq!(fs::metadata(&backup_file).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2, "nothing else is left behind");
+
+    restore(&backup_file, &restored).unwrap();
+    let again = DataFolder::open(&restored).unwrap();
+    let table = rusqlite::Connection::open(again.table()).unwrap();
+    assert_eq!(table.query_row("SELECT v FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 42);
+    assert_eq!(fs::read_to_string(again.objects().join("buckets/media/a=")).unwrap(), "object");
+    assert_eq!(fs::read_to_string(again.provider().join("state.json")).unwrap(), "{}");
+    assert_eq!(fs::read(again.secrets_file()).unwrap(), fs::read(open.secrets_file()).unwrap());
+    assert_eq!(fs::metadata(again.secrets_file()).unwrap().mode() & 0o777, 0o600);
+    for unfinished in ["tmp", "uploads", "lock"] {
+        assert!(!again.objects().join(unfinished).exists(), "{unfinished}");
+    }
+}
+
+#[test]
+fn a_backup_replaces_nothing_and_needs_a_data_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let target = place.path().join("b.tar");
+    assert!(matches!(backup(&data, &target), Err(BackupError::DataFolder(_))));
+    let (_open, _table) = folder(&data);
+    fs::write(&target, "precious").unwrap();
+    assert!(matches!(backup(&data, &target), Err(BackupError::Exists(_))));
+    assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    assert!(matches!(backup(&data, &place.path().join("absent/b.tar")), Err(BackupError::Unusable { .. })));
+}
+
+#[test]
+fn a_restore_mixes_with_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, target) = (place.path().join("data"), place.path().join("b.tar"));
+    let (_open, _table) = folder(&data);
+    backup(&data, &target).unwrap();
+    assert!(matches!(restore(&target, &data), Err(RestoreError::NotEmpty(_))));
+    let empty = place.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    restore(&target, &empty).unwrap();
+    assert!(empty.join("VERSION").is_file());
+}
+
+/// A backup with these entries.
+fn archive(path: &Path, entries: &[(&str, tar::EntryType, &str)]) {
+    let mut builder = tar::Builder::new(fs::File::create(path).unwrap());
+    for (name, kind, content) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(*kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(0o600);
+        // Written past the checks of the library, as somebody with bad intentions would.
+        let field = &mut header.as_old_mut().name;
+        field[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        builder.append(&header, content.as_bytes()).unwrap();
+    }
+    builder.finish().unwrap();
+}
+
+#[test]
+fn what_isnt_a_backup_is_refused_and_leaves_nothing() {
+    use tar::EntryType::{Regular, Symlink};
+    let place = tempfile::tempdir().unwrap();
+    let (source, target) = (place.path().join("b.tar"), place.path().join("data"));
+    for entries in [
+        &[("VERSION", Regular, "1"), ("../outside", Regular, "x")][..],
+        &[("VERSION", Regular, "1"), ("/tmp/outside-of-it", Regular, "x")],
+        &[("VERSION", Regular, "1"), ("link", Symlink, "")],
+        &[("secrets.json", Regular, "{}")],
+        &[("VERSION", Regular, "one")],
+        &[("VERSION", Regular, "2")],
+    ] {
+        archive(&source, entries);
+        restore(&source, &target).unwrap_err();
+        assert!(!target.exists() && !place.path().join("outside").exists());
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "{entries:?}");
+    }
+    fs::write(&source, "not a tar file, but long enough to hold half a header".repeat(20)).unwrap();
+    assert!(matches!(restore(&source, &target), Err(RestoreError::NotABackup { .. })));
+    assert!(matches!(restore(&place.path().join("absent"), &target), Err(RestoreError::Unusable { .. })));
+}
+
+#[test]
+fn a_newer_backup_is_named_as_such() {
+    let place = tempfile::tempdir().unwrap();
+    archive(&place.path().join("b.tar"), &[("VERSION", tar::EntryType::Regular, "7")]);
+    let error = restore(&place.path().join("b.tar"), &place.path().join("data")).unwrap_err();
+    assert!(matches!(error, RestoreError::Newer { found: 7, .. }));
+}
