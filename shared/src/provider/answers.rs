@@ -66,6 +66,9 @@ pub struct NotANotice(&'static str);
 /// How a request ended, by the answer to asking for its result.
 pub fn verdict(status: StatusCode, headers: &HeaderMap, body: &[u8], model: &Model) -> Verdict {
     let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    if status == StatusCode::ACCEPTED {
+        return Verdict::NotYet;
+    }
     if status.is_success() {
         let mut output = output(&json);
         output.billable_units = headers
@@ -76,7 +79,7 @@ pub fn verdict(status: StatusCode, headers: &HeaderMap, body: &[u8], model: &Mod
     }
     let early =
         status == StatusCode::BAD_REQUEST && json.get("detail").and_then(Value::as_str).is_some_and(|text| text.contains("in progress"));
-    if status == StatusCode::ACCEPTED || early {
+    if early {
         return Verdict::NotYet;
     }
     Verdict::Failed(Failure::from_answer(status, headers, &json, Some(model)))
