@@ -2,12 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::db::keys::month_of;
 use shared::domain::limits::Limits;
 use shared::domain::user::{Role, Scope};
-use shared::http::{ApiResult, CurrentUser};
+use shared::http::{ApiError, ApiResult, CurrentUser};
 use shared::id::UserId;
 use shared::runtime::Platform;
 use utoipa::ToSchema;
@@ -75,19 +78,22 @@ pub(crate) struct Usage {
 ///
 /// A browser also gets the cookies that open its media, for an hour at most: repeat the call before that.
 #[utoipa::path(get, path = "/api/v1/me", tag = "account", responses((status = 200, body = Me)))]
-pub(crate) async fn get_me(State(platform): State<Platform>, current: CurrentUser) -> ApiResult<Json<Me>> {
+pub(crate) async fn get_me(State(platform): State<Platform>, current: CurrentUser) -> ApiResult<impl IntoResponse> {
     current.require(Scope::Read)?;
-    let month = month_of(platform.clock.now());
+    let now = platform.clock.now();
+    let mut cookies = HeaderMap::new();
+    if !current.is_token() {
+        let signer = platform.signer().await.map_err(ApiError::internal)?;
+        for cookie in signer.cookies(&current.user.media_prefix, now) {
+            cookies.append(SET_COOKIE, HeaderValue::try_from(cookie).map_err(ApiError::internal)?);
+        }
+    }
+    let month = month_of(now);
     let quota = platform.db.quota(current.id(), &month).await?;
     let user = current.user;
     let limits = user.limits(platform.config.limits);
-    let usage = Usage {
-        month,
-        used: quota.charged,
-        reserved: quota.reserved(),
-        remaining: limits.monthly.saturating_sub(quota.taken),
-    };
-    Ok(Json(Me {
+    let usage = Usage { month, used: quota.charged, reserved: quota.reserved(), remaining: limits.monthly.saturating_sub(quota.taken) };
+    let me = Me {
         id: user.id,
         email: user.email,
         name: user.name,
@@ -97,5 +103,6 @@ pub(crate) async fn get_me(State(platform): State<Platform>, current: CurrentUse
         last_sign_in_at: user.last_sign_in_at,
         limits: limits.into(),
         usage,
-    }))
+    };
+    Ok((cookies, Json(me)))
 }

@@ -1,9 +1,9 @@
 //! Where I am signed in.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::auth::cookie;

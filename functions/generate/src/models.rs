@@ -3,7 +3,7 @@
 use axum::Json;
 use shared::auth::Scope;
 use shared::domain::model::ModelView;
-use shared::http::{ApiError, ApiPath, ApiResult, CurrentUser, List};
+use shared::http::{ApiError, ApiList, ApiPath, ApiResult, CurrentUser, List, NoFilter, Page};
 use shared::provider::catalogue;
 use shared::runtime::Platform;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,10 +14,11 @@ pub(crate) fn routes() -> OpenApiRouter<Platform> {
 }
 
 /// All models, with what a form needs.
-#[utoipa::path(get, path = "/api/v1/models", tag = "Models", responses((status = 200, body = List<ModelView>), (status = 304)))]
-async fn list_models(user: CurrentUser) -> ApiResult<Json<List<ModelView>>> {
+#[utoipa::path(get, path = "/api/v1/models", tag = "Models", params(Page), responses((status = 200, body = List<ModelView>), (status = 304)))]
+async fn list_models(user: CurrentUser, ApiList(page, NoFilter {}): ApiList<NoFilter>) -> ApiResult<Json<List<ModelView>>> {
     user.require(Scope::Read)?;
-    Ok(Json(List::of_all(catalogue::models().iter().map(ModelView::from).collect())))
+    let all = catalogue::models().iter().map(ModelView::from).collect();
+    List::of_all(all, &page, "models", |model: &ModelView| model.id.clone()).map(Json)
 }
 
 /// One model.

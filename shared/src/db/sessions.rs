@@ -151,10 +151,8 @@ impl Db {
     async fn remove_session(&self, user: UserId, pointer: &Pointer) -> Result<bool, DbError> {
         // The table may have removed either of them already, once their time had come.
         let theirs = Cond::NoItem.or(Cond::Eq("user", s(user)));
-        let writes = vec![
-            Write::delete(keys::user_session(user, pointer.id), Cond::Exists),
-            Write::delete(keys::session(&pointer.hash), theirs),
-        ];
+        let writes =
+            vec![Write::delete(keys::user_session(user, pointer.id), Cond::Exists), Write::delete(keys::session(&pointer.hash), theirs)];
         match self.transact(writes).await {
             Ok(()) => Ok(true),
             Err(Lost::Condition { .. }) => Ok(false),
@@ -172,7 +170,14 @@ mod tests {
     }
 
     fn session(last_seen_s: i64) -> Session {
-        Session { id: SessionId::new(at(0)), user: UserId::new(at(0)), epoch: 0, created_at: at(0), last_seen_at: at(last_seen_s), agent: String::new() }
+        Session {
+            id: SessionId::new(at(0)),
+            user: UserId::new(at(0)),
+            epoch: 0,
+            created_at: at(0),
+            last_seen_at: at(last_seen_s),
+            agent: String::new(),
+        }
     }
 
     #[test]

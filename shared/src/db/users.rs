@@ -263,7 +263,9 @@ fn changed(user: &User, change: UserChange) -> User {
 fn change_record(before: &User, after: &User, change: UserChange) -> Result<Write, DbError> {
     let key = keys::user(before.id);
     Ok(match change {
-        UserChange::Role(_) => Write::update(key, Cond::Eq("role", s(before.role.as_str()))).set("role", s(after.role.as_str())).add("epoch", 1),
+        UserChange::Role(_) => {
+            Write::update(key, Cond::Eq("role", s(before.role.as_str()))).set("role", s(after.role.as_str())).add("epoch", 1)
+        }
         UserChange::Status(_) => {
             Write::update(key, Cond::Eq("status", s(before.status.as_str()))).set("status", s(after.status.as_str())).add("epoch", 1)
         }
@@ -285,9 +287,7 @@ fn describe(before: &User, after: &User, change: UserChange) -> Result<Change<'s
     let target = format!("user:{}", before.id);
     let json = |limits: &Option<Limits>| serde_json::to_value(limits).map_err(|e| DbError::Refused(Box::new(e)));
     Ok(match change {
-        UserChange::Role(_) => {
-            Change { act: "user.role", target, before: before.role.as_str().into(), after: after.role.as_str().into() }
-        }
+        UserChange::Role(_) => Change { act: "user.role", target, before: before.role.as_str().into(), after: after.role.as_str().into() },
         UserChange::Status(_) => {
             Change { act: "user.status", target, before: before.status.as_str().into(), after: after.status.as_str().into() }
         }

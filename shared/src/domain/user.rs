@@ -159,7 +159,8 @@ impl Identity {
     pub fn new(issuer: &str, subject: &str, email: &str, name: &str, picture: Option<&str>) -> Option<Self> {
         let email = email.trim();
         let (local, domain) = email.rsplit_once('@')?;
-        let plain = !local.is_empty() && !domain.is_empty() && email.len() <= EMAIL_BYTES && !email.chars().any(|c| c.is_control() || c == ' ');
+        let plain =
+            !local.is_empty() && !domain.is_empty() && email.len() <= EMAIL_BYTES && !email.chars().any(|c| c.is_control() || c == ' ');
         if !plain || subject.is_empty() || subject.len() > 255 {
             return None;
         }

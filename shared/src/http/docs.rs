@@ -18,7 +18,9 @@ pub fn docs_page(api: &Value) -> String {
     page.push_str("<p>The machine-readable description is <a href=\"/api/v1/openapi.json\">openapi.json</a>.</p>");
     let paths = api["paths"].as_object().into_iter().flatten();
     let mut operations: Vec<(&str, &str, &str, &Value)> = paths
-        .flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |(method, operation)| (path.as_str(), method.as_str(), operation)))
+        .flat_map(|(path, item)| {
+            item.as_object().into_iter().flatten().map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+        })
         .filter(|(_, _, operation)| operation["responses"].is_object())
         .map(|(path, method, operation)| (operation["tags"][0].as_str().unwrap_or("Other"), path, method, operation))
         .collect();

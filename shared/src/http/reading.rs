@@ -1,8 +1,8 @@
 //! Generations with everything that belongs to their view, read in a constant number of requests.
 
+use crate::db::DbError;
 use crate::domain::asset::Asset;
 use crate::domain::generation::{Call, Generation};
-use crate::db::DbError;
 use crate::http::view::{Addresses, GenerationView};
 use crate::http::{ApiError, CurrentUser};
 use crate::id::{AssetId, CallId};

@@ -282,4 +282,3 @@ fn progress(state: Progress, calls: &[Call]) -> ProgressView {
     };
     ProgressView { queue_position, message }
 }
-

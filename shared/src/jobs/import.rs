@@ -39,8 +39,7 @@ enum Trouble {
 /// [`StepError`] when it should be tried again.
 pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives: u32) -> Result<(), StepError> {
     let Some(call) = platform.db.call(id).await? else { return Ok(()) };
-    let generation =
-        platform.db.generation(call.user, call.generation).await?.ok_or(StepError::Record("a call without its generation"))?;
+    let generation = platform.db.generation(call.user, call.generation).await?.ok_or(StepError::Record("a call without its generation"))?;
     match call.state {
         CallState::ResultReady | CallState::LateReady => {}
         // Settled, but the run that did it may have been cut off before what follows.

@@ -24,11 +24,9 @@ pub(super) async fn addresses(platform: &Platform, generation: &Generation) -> R
             Err(reason) => return Ok(Err(reason)),
         }
     }
-    for (id, slot) in [
-        (&inputs.mask, &mut urls.mask),
-        (&inputs.start_frame, &mut urls.start_frame),
-        (&inputs.end_frame, &mut urls.end_frame),
-    ] {
+    for (id, slot) in
+        [(&inputs.mask, &mut urls.mask), (&inputs.start_frame, &mut urls.start_frame), (&inputs.end_frame, &mut urls.end_frame)]
+    {
         let Some(id) = id else { continue };
         match address(platform, generation, id).await? {
             Ok(url) => *slot = Some(url),

@@ -85,7 +85,8 @@ pub fn resets(now: Timestamp) -> (u64, u64, u64) {
         let seconds = next.map(|next| next.timestamp().as_second() - now.as_second()).unwrap_or(3_600);
         u64::try_from(seconds).unwrap_or(1).max(1)
     };
-    let month = zoned.first_of_month().and_then(|first| first.start_of_day()).and_then(|first| first.checked_add(jiff::Span::new().months(1)));
+    let month =
+        zoned.first_of_month().and_then(|first| first.start_of_day()).and_then(|first| first.checked_add(jiff::Span::new().months(1)));
     let day = zoned.start_of_day().and_then(|start| start.checked_add(jiff::Span::new().days(1)));
     let hour = 3_600 - now.as_second().rem_euclid(3_600);
     (until(month), until(day), u64::try_from(hour).unwrap_or(3_600))

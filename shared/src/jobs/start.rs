@@ -64,8 +64,7 @@ impl Jobs {
         let db = &self.platform.db;
         let mut call = call.clone();
         call.state = crate::domain::job::CallState::Submitting;
-        let generation =
-            db.generation(call.user, call.generation).await?.ok_or(StepError::Record("a call without its generation"))?;
+        let generation = db.generation(call.user, call.generation).await?.ok_or(StepError::Record("a call without its generation"))?;
         let urls = match super::inputs::addresses(&self.platform, &generation).await? {
             Ok(urls) => urls,
             Err(reason) => return self.refuse(&call, Event::Rejected, reason).await,

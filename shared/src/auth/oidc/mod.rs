@@ -155,12 +155,8 @@ impl Issuer {
         let secret = platform.secrets.get(SecretName::OidcClientSecret).await?;
         let client = platform.config.oidc_client_id.as_str();
         let redirect_uri = redirect_uri(platform);
-        let mut form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", &redirect_uri),
-            ("code_verifier", verifier),
-        ];
+        let mut form =
+            vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &redirect_uri), ("code_verifier", verifier)];
         // Issuers disagree on how the header's parts are encoded, so the body is preferred where it is allowed.
         let request = platform.http.post(discovery.token_endpoint);
         let request = if discovery.secret_in_body {

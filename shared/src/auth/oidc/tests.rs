@@ -114,7 +114,8 @@ fn a_header_cannot_choose_the_key_or_the_algorithm() {
         assert_eq!(verify(&token, &keys, expected()).unwrap_err(), TokenError::Header);
     }
     // HS256 with the public key as its secret, and no signature at all.
-    let confused = encode(&Header { kid: Some("a".to_owned()), ..Header::new(Algorithm::HS256) }, &claims(), &EncodingKey::from_secret(b"x"));
+    let confused =
+        encode(&Header { kid: Some("a".to_owned()), ..Header::new(Algorithm::HS256) }, &claims(), &EncodingKey::from_secret(b"x"));
     assert_eq!(verify(&confused.unwrap(), &keys, expected()).unwrap_err(), TokenError::Header);
     let none = "eyJhbGciOiJub25lIn0.e30.";
     assert_eq!(verify(none, &keys, expected()).unwrap_err(), TokenError::Header);

@@ -35,7 +35,14 @@ fn router() -> Router {
     let routes = Router::new()
         .route("/json", get(|| async { Json(json!({ "a": 1 })) }).post(|ApiJson(named): ApiJson<Named>| async move { named.name }))
         .route("/id/{id}", get(|ApiPath(id): ApiPath<AssetId>| async move { id.to_string() }))
-        .route("/panic", get(|| async { if true { panic!("canary") } }))
+        .route(
+            "/panic",
+            get(|| async {
+                if true {
+                    panic!("canary")
+                }
+            }),
+        )
         .route("/slow", get(|| std::future::pending::<()>()))
         .route("/html", get(|| async { ([(header::CACHE_CONTROL, "public, max-age=60"), (header::CONTENT_TYPE, "text/html")], "<p>") }))
         .route("/busy", get(|| async { ApiError::rate_limited("later", 7).source("canary") }))
