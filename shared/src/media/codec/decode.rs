@@ -31,6 +31,9 @@ impl Bounds {
 /// Bytes that a decoder may take: 40 megapixels of RGBA are 160 MiB, and a second copy must not fit.
 const MAX_ALLOC: u64 = 256 * 1024 * 1024;
 
+/// Bytes that a header, with the profile and the texts in it, may take: a compressed profile of 100 KiB can stand for 100 MiB.
+const MAX_HEADER_ALLOC: u64 = 8 * 1024 * 1024;
+
 /// Why a picture isn't decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum Undecodable {
@@ -83,7 +86,7 @@ pub fn check(bytes: &[u8], bounds: Bounds) -> Result<Header, Undecodable> {
 pub(super) fn decode(bytes: &[u8], bounds: Bounds) -> Result<DynamicImage, Undecodable> {
     let (_, mut decoder) = open(bytes, bounds)?;
     let orientation = decoder.orientation().map_err(damaged)?;
-    decoder.set_limits(limits(bounds)).map_err(damaged)?;
+    decoder.set_limits(limits(bounds, MAX_ALLOC)).map_err(damaged)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     image.apply_orientation(orientation);
     Ok(image)
@@ -99,7 +102,7 @@ fn open<'a>(bytes: &'a [u8], bounds: Bounds) -> Result<(MediaType, Box<dyn Image
             // The first chunk is the header; its place is fixed, so the size is known before the decoder makes room for anything.
             let number = |at: usize| bytes.get(at..at + 4).and_then(|four| four.try_into().ok()).map_or(0, u32::from_be_bytes);
             allowed(number(16), number(20), bounds)?;
-            let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits(bounds)).map_err(damaged)?;
+            let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits(bounds, MAX_HEADER_ALLOC)).map_err(damaged)?;
             let moves = decoder.is_apng().map_err(damaged)?;
             (Box::new(decoder), moves)
         }
@@ -131,11 +134,11 @@ fn allowed(width: u32, height: u32, bounds: Bounds) -> Result<(), Undecodable> {
     if fits { Ok(()) } else { Err(Undecodable::Size { width, height }) }
 }
 
-fn limits(bounds: Bounds) -> Limits {
+fn limits(bounds: Bounds, alloc: u64) -> Limits {
     let mut limits = Limits::no_limits();
     limits.max_image_width = Some(bounds.side);
     limits.max_image_height = Some(bounds.side);
-    limits.max_alloc = Some(MAX_ALLOC);
+    limits.max_alloc = Some(alloc);
     limits
 }
 

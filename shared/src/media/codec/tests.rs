@@ -115,9 +115,9 @@ fn half_a_file_is_no_picture() {
 fn a_compressed_profile_cannot_blow_up() {
     let mut bomb = Vec::new();
     let mut encoder = PngEncoder::new(&mut bomb);
-    encoder.set_icc_profile(vec![0; 300 * 1024 * 1024]).unwrap();
+    encoder.set_icc_profile(vec![0; 64 * 1024 * 1024]).unwrap();
     encoder.write_image(gradient(4, 4).as_raw(), 4, 4, image::ExtendedColorType::Rgb8).unwrap();
-    assert!(bomb.len() < 1024 * 1024, "a bomb is small");
+    assert!(bomb.len() < 256 * 1024, "a bomb is small");
     // Either it is refused, or the profile is: nothing of its size may come out.
     if let Ok(clean) = normalise(&bomb, false) {
         assert!(clean.bytes.len() < 10_000);
