@@ -7,10 +7,20 @@
 //! Deliberately absent: any notion of our own application, its records or its users. Neither may be reachable from
 //! another machine: whoever mounts them binds to loopback.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed expectation fails the test"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        reason = "a failed expectation fails the test"
+    )
+)]
 
 mod clock;
+mod draw;
 pub mod issuer;
+pub mod provider;
 mod secret_file;
+mod video;
 
 pub use clock::Clock;

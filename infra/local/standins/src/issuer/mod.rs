@@ -56,7 +56,11 @@ struct Issuer {
 /// RSA key takes up to seconds.
 #[must_use]
 pub fn router(config: IssuerConfig) -> Router {
-    let issuer = Arc::new(Issuer { key: SigningKey::new(config.key_dir.join("issuer-key.pem")), codes: Codes::default(), config });
+    let issuer = Arc::new(Issuer {
+        key: SigningKey::new(config.key_dir.join("issuer-key.pem")),
+        codes: Codes::default(),
+        config,
+    });
     Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/authorize", get(authorize::show).post(authorize::submit))
@@ -89,13 +93,24 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Response {
 
 async fn jwks(State(issuer): State<Arc<Issuer>>) -> Response {
     match issuer.key.get().await {
-        Ok(key) => ([(header::CACHE_CONTROL, "public, max-age=3600")], Json(json!({ "keys": [key.jwk] }))).into_response(),
+        Ok(key) => (
+            [(header::CACHE_CONTROL, "public, max-age=3600")],
+            Json(json!({ "keys": [key.jwk] })),
+        )
+            .into_response(),
         Err(error) => unavailable(&error),
     }
 }
 
 /// The answer when the signing key can neither be read nor made.
 fn unavailable(error: &key::KeyError) -> Response {
-    tracing::error!(error = error as &dyn std::error::Error, "The issuer has no signing key.");
-    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": "server_error" }))).into_response()
+    tracing::error!(
+        error = error as &dyn std::error::Error,
+        "The issuer has no signing key."
+    );
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        Json(json!({ "error": "server_error" })),
+    )
+        .into_response()
 }
