@@ -1,5 +1,8 @@
 //! The running edition: everything started in order, and stopped in the opposite one.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;

@@ -8,6 +8,7 @@
 //! Deliberately absent: any rule of the product. Those are in `shared` and `functions`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop"))]
 
+mod cli;
 pub mod data_folder;
 pub mod edge;
 mod edition;
@@ -19,6 +20,8 @@ mod problem;
 pub mod schedule;
 pub mod services;
 pub mod site;
+mod stop;
 pub mod template;
 
+pub use cli::{Cli, log};
 pub use edition::{Edition, GoogleClient, Options, StartError, TEMPLATE};

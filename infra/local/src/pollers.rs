@@ -18,8 +18,10 @@ use futures_util::future::BoxFuture;
 use local_sqs::{Queues, Receive, Received, queue_arn};
 use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+
+use crate::stop::{Stop, stopped};
 
 /// SQS gives at most so many messages at once.
 const MAX_RECEIVE: u32 = 10;
@@ -51,7 +53,7 @@ impl fmt::Debug for QueueHandler {
 }
 
 /// One mapping.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Poller {
     /// Where messages come from.
     pub queues: Queues,
@@ -71,7 +73,7 @@ pub struct Poller {
 
 impl Poller {
     /// Feeds messages until `stop` holds true, then lets running invocations end for at most 10 s.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self, mut stop: Stop) {
         let slots = Arc::new(Semaphore::new(self.maximum_concurrency.max(1) as usize));
         let mut running = JoinSet::new();
         let request = Receive { max: self.batch_size.clamp(1, MAX_RECEIVE), visibility: None, wait: Some(WAIT_SECONDS) };
@@ -164,11 +166,6 @@ enum InvokeError {
     UnknownItem,
     #[error("the event could not be made: {0}")]
     Event(#[from] serde_json::Error),
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, and the edition with it.
-    let _gone = stop.wait_for(|stop| *stop).await;
 }
 
 /// The event that Lambda makes of these messages.

@@ -11,10 +11,10 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::gateway::ACCOUNT;
+use crate::stop::{Stop, stopped};
 
 /// A function that is woken by a schedule.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ pub struct Ticker {
 
 impl Ticker {
     /// Wakes the function until `stop` holds true; a run that is under way then is left off, as its next one repeats it.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    pub async fn run(self, mut stop: Stop) {
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -60,7 +60,7 @@ impl Ticker {
                 self.wake().await;
             };
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stopped(&mut stop) => return,
                 () = round => {}
             }
         }
@@ -109,6 +109,8 @@ fn event(rule: &str, at: Timestamp) -> Value {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::watch;
 
     use super::*;
 

@@ -10,10 +10,11 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::Edge;
+use crate::stop::{Stop, stopped};
 
 /// Connections at once; further ones wait in the listener's backlog.
 const MAX_CONNECTIONS: usize = 512;
@@ -53,7 +54,7 @@ impl Listeners {
     }
 
     /// Serves until `stop` holds true, then lets running requests end.
-    pub(crate) async fn serve(self, edge: Arc<Edge>, mut stop: watch::Receiver<bool>) {
+    pub(crate) async fn serve(self, edge: Arc<Edge>, mut stop: Stop) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -66,7 +67,7 @@ impl Listeners {
                 (permit, accepted)
             };
             let (permit, (stream, peer)) = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 Some(_) = connections.join_next() => continue,
                 (permit, accepted) = accepted => match accepted {
                     Ok(accepted) => (permit, accepted),
@@ -90,7 +91,7 @@ impl Listeners {
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, mut stop: watch::Receiver<bool>) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, mut stop: Stop) {
     // Answers are written in one piece or streamed; waiting for more to send only adds delay.
     let _unsupported = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
@@ -105,7 +106,7 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, mut 
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -16,7 +16,7 @@ mod signature;
 mod site;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::IpAddr;
 use std::time::Instant;

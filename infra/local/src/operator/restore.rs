@@ -52,11 +52,13 @@ fn unusable(path: &Path) -> impl FnOnce(io::Error) -> RestoreError + '_ {
 /// [`RestoreError`]; `root` is as it was then.
 pub fn restore(source: &Path, root: &Path) -> Result<(), RestoreError> {
     let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match fs::read_dir(root) {
-        Ok(mut entries) if entries.next().is_some() => return Err(RestoreError::NotEmpty(root.to_owned())),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+    let is_empty = match fs::read_dir(root) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
         Err(error) => return Err(RestoreError::Unusable { path: root.to_owned(), source: error }),
+    };
+    if !is_empty {
+        return Err(RestoreError::NotEmpty(root.to_owned()));
     }
     let archive = File::open(source).map_err(unusable(source))?;
     fs::create_dir_all(parent).map_err(unusable(parent))?;

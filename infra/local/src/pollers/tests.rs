@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_lambda_events::event::sqs::BatchItemFailure;
 use local_sqs::{Outgoing, RedrivePolicy, Settings};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::*;
 

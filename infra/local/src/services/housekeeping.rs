@@ -5,19 +5,20 @@ use std::time::Duration;
 use dynoxide::Database;
 use jiff::Timestamp;
 use local_s3::Store;
-use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
+
+use crate::stop::{Stop, stopped};
 
 /// Nothing depends on being removed in time: expiry is compared where it matters.
 const EVERY: Duration = Duration::from_secs(3_600);
 
 /// Cleans up once an hour until `stop` holds true, for the first time an hour after the start, which shall be quick.
-pub(super) async fn run(database: Database, store: Store, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(database: Database, store: Store, mut stop: Stop) {
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + EVERY, EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
             _ = ticks.tick() => {}
         }
         let (database, store) = (database.clone(), store.clone());

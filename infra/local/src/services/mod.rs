@@ -20,11 +20,11 @@ use local_s3::{ExpiryRule, S3Service, Store, StoreError};
 use local_sqs::{Credentials, QueueError, Queues, RedrivePolicy, Settings, queue_url};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::data_folder::{DataFolder, random_hex};
 use crate::edge::{MEDIA_BUCKET, UPLOADS_BUCKET, UPLOADS_HOST};
+use crate::stop::{Stop, until};
 use crate::template::{Bucket, LocalValues, Queue, Template};
 pub use table::TableError;
 
@@ -93,7 +93,7 @@ impl Services {
         folder: &DataFolder,
         template: &Template,
         tasks: &mut JoinSet<()>,
-        stop: &watch::Receiver<bool>,
+        stop: &Stop,
     ) -> Result<Self, ServiceError> {
         // 20 characters, as AWS's own have.
         let access_key_id = format!("LOCAL{}", &random_hex()?[..15].to_uppercase());
@@ -118,7 +118,7 @@ impl Services {
             &local_s3::Credentials { access_key_id: access_key_id.clone(), secret_access_key: secret },
         );
         spawn(tasks, "table", table::serve(table_listener, database.clone(), credentials.clone(), until(stop)));
-        spawn(tasks, "buckets", local_s3::serve(s3_listener, s3.clone(), until(stop)));
+        tasks.spawn(local_s3::serve(s3_listener, s3.clone(), until(stop)));
         spawn(tasks, "queues", local_sqs::serve(sqs_listener, queues.clone(), credentials, until(stop)));
         tasks.spawn(housekeeping::run(database.clone(), store.clone(), stop.clone()));
 
@@ -203,15 +203,6 @@ async fn listen() -> Result<(TcpListener, SocketAddr), ServiceError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(ServiceError::Listen)?;
     let address = listener.local_addr().map_err(ServiceError::Listen)?;
     Ok((listener, address))
-}
-
-/// Ready when `stop` holds true.
-pub(crate) fn until(stop: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
-    let mut stop = stop.clone();
-    async move {
-        // An error means that the sender is gone, and the edition with it.
-        let _gone = stop.wait_for(|stop| *stop).await;
-    }
 }
 
 fn spawn(tasks: &mut JoinSet<()>, name: &'static str, serve: impl Future<Output = io::Result<()>> + Send + 'static) {

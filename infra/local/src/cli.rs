@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
+
+use crate::edge::PublicOrigin;
+use crate::{Edition, GoogleClient, Options, functions, operator, site};
+
+/// AI Image Generator on one machine: the web app, the API and everything behind them in one process.
+///
+/// Without further settings it runs for trying: whoever opens the page signs in with any address, and pictures and films are drawn
+/// as marked samples. With FAL_KEY and a Google client it is the real product.
+///
+/// All data is in one folder, which survives a crash; `backup` and `restore` copy it.
+#[derive(Debug, Parser)]
+#[command(name = "local", version, after_help = ENVIRONMENT)]
+pub struct Cli {
+    /// The data folder; it is made when it is missing, readable by its owner only.
+    #[arg(long, global = true, default_value = "./data", value_name = "FOLDER")]
+    data: PathBuf,
+    #[command(flatten)]
+    serve: Serve,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  FAL_KEY               key of the provider fal.ai; without it, a stand-in draws samples
+  GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
+                        sign-in with Google; without it, a stand-in asks which address to sign in as
+  PUBLIC_ORIGIN         where users find the site, for example https://images.example.com, when a proxy with TLS is in front;
+                        needs all of the above, because the stand-ins only run on http://localhost
+  ALLOWED_EMAIL_DOMAINS domains that may sign in, separated by commas; empty lets everybody in
+  LIMIT_MONTHLY_UNITS, LIMIT_DAILY_OUTPUTS, LIMIT_HOURLY_REQUESTS, LIMIT_RUNNING_CALLS, LIMIT_RUNNING_VIDEOS
+                        what a user may do, unless an admin has set something else
+  RUST_LOG              what is logged to standard error: warn (default), info (a line per request), debug
+
+Safari doesn't keep the secure cookies of http://localhost; use Chrome, Chromium or Edge for trying.";
+
+/// Variables of the functions that may be set from outside.
+const PASSED_ON: [&str; 3] = ["ALLOWED_EMAIL_DOMAINS", "LIMIT_", "DEADLINE_SECONDS_"];
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Port on localhost; 0 takes a free one.
+    #[arg(long, env = "PORT", default_value_t = 8080)]
+    port: u16,
+    /// A folder with the built web app, instead of building the one in this repository.
+    #[arg(long, value_name = "FOLDER")]
+    site: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until interrupted (the default). Prints the address when ready.
+    Serve(Serve),
+    /// Write the data folder to one file, while the edition runs or not.
+    Backup {
+        /// The new file. It holds keys and everything that users have made: keep it safe.
+        file: PathBuf,
+    },
+    /// Make the data folder, which must be missing or empty, out of a backup.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// One message that says what is in the way and, where it can, what to do about it.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            None => serve(self.data, self.serve),
+            Some(Command::Serve(arguments)) => serve(self.data, arguments),
+            Some(Command::Backup { file }) => Ok(operator::backup(&self.data, &file)?),
+            Some(Command::Restore { file }) => Ok(operator::restore(&file, &self.data)?),
+        }
+    }
+}
+
+/// Lines on standard error: quiet unless `RUST_LOG` asks for more.
+pub fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().flatten_event(true);
+    let _already_set = subscriber.with_current_span(false).with_span_list(false).try_init();
+}
+
+fn serve(data: PathBuf, arguments: Serve) -> anyhow::Result<()> {
+    let options = Options {
+        port: arguments.port,
+        origin: variable("PUBLIC_ORIGIN").map(|origin| PublicOrigin::parse(&origin)).transpose()?,
+        fal_key: variable("FAL_KEY").map(SecretString::from),
+        google: google()?,
+        variables: passed_on(std::env::vars()),
+        ..Options::new(data)
+    };
+    // Before anything is started: it may take minutes, and it may fail.
+    let site = match arguments.site {
+        Some(folder) => folder,
+        None => site::ensure_built(&repository().join("static-site"), "npm".as_ref())?,
+    };
+    let options = Options { site: Some(site), ..options };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime can't be started")?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let edition = Edition::start(options, functions::connect).await?;
+        // The only line on standard output, for whoever waits for it.
+        let mut out = std::io::stdout();
+        writeln!(out, "{}", edition.origin()).and_then(|()| out.flush()).context("standard output can't be written")?;
+        signals.recv().await;
+        edition.shutdown().await;
+        Ok(())
+    })
+}
+
+/// The two ways of asking a process to end.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).context("signals can't be received");
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn google() -> anyhow::Result<Option<GoogleClient>> {
+    match (variable("GOOGLE_CLIENT_ID"), variable("GOOGLE_CLIENT_SECRET")) {
+        (Some(id), Some(secret)) => Ok(Some(GoogleClient { id, secret: secret.into() })),
+        (None, None) => Ok(None),
+        _ => anyhow::bail!("GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET belong together: set both or neither"),
+    }
+}
+
+fn passed_on(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+    variables.filter(|(name, _)| PASSED_ON.iter().any(|start| name.starts_with(start))).collect()
+}
+
+/// Where this program was built; an installed one is started with `--site`.
+fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_the_default_and_data_is_common() {
+        let cli = Cli::try_parse_from(["local", "--port", "9000", "--data", "/d"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!((cli.serve.port, cli.data), (9000, PathBuf::from("/d")));
+        let cli = Cli::try_parse_from(["local", "backup", "b.tar", "--data", "/d"]).unwrap();
+        assert_eq!(cli.data, PathBuf::from("/d"));
+        let cli = Cli::try_parse_from(["local", "serve", "--port", "0"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Serve(Serve { port: 0, .. }))));
+        Cli::try_parse_from(["local", "--port", "99999"]).unwrap_err();
+        Cli::try_parse_from(["local", "nonsense"]).unwrap_err();
+    }
+
+    #[test]
+    fn only_the_products_own_settings_are_passed_on() {
+        let all = [("LIMIT_RUNNING_CALLS", "2"), ("ALLOWED_EMAIL_DOMAINS", "a"), ("TABLE_NAME", "x"), ("AWS_REGION", "y")];
+        let passed = passed_on(all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(passed.keys().collect::<Vec<_>>(), ["ALLOWED_EMAIL_DOMAINS", "LIMIT_RUNNING_CALLS"]);
+    }
+}
