@@ -150,33 +150,62 @@ impl Edition {
             None => None,
         };
 
-        let (stop_front, stopping_front) = watch::channel(false);
-        let (stop_services, stopping_services) = watch::channel(false);
-        let (mut front, mut back) = (JoinSet::new(), JoinSet::new());
-        let mut services = Services::start(&folder, &template, &mut back, &stopping_services).await?;
-        services.values.parameters = parameters(&origin, &options, &secrets)?;
-        let environments = environments(&template, &services, &folder, &origin, &options)?;
-        let functions = connect(&environments)?;
-        functions::check(&template, &functions)?;
-
-        let edge = Edge {
-            behaviours: Edge::behaviours(template.behaviours(&services.values)?),
-            gateway: gateway(&template, &functions),
-            media: media(&services, &secrets, &origin),
-            site,
-            issuer: options.google.is_none().then(|| issuer(&origin, &secrets, &folder)),
-            origin: origin.clone(),
+        let (stop_services, stopping) = watch::channel(false);
+        let mut back = JoinSet::new();
+        let services = Services::start(&folder, &template, &mut back, &stopping).await?;
+        let mut edition = Self {
+            environments: BTreeMap::new(),
+            stop_front: watch::channel(false).0,
+            front: JoinSet::new(),
+            origin,
+            folder,
+            services,
+            stop_services,
+            back,
         };
-        for poller in pollers(&template, &functions, &services) {
-            front.spawn(poller.run(stopping_front.clone()));
+        match edition.open(&template, &options, &secrets, site, connect, listeners) {
+            Ok(()) => Ok(edition),
+            Err(error) => {
+                // The services end before the folder is free for another try.
+                edition.shutdown().await;
+                Err(error)
+            }
         }
-        for ticker in tickers(&template, &functions) {
-            front.spawn(ticker.run(stopping_front.clone()));
+    }
+
+    /// Everything in front of the services.
+    fn open(
+        &mut self,
+        template: &Template,
+        options: &Options,
+        secrets: &LocalSecrets,
+        site: Option<StaticSite>,
+        connect: Connect,
+        listeners: Listeners,
+    ) -> Result<(), StartError> {
+        self.services.values.parameters = parameters(&self.origin, options, secrets)?;
+        self.environments = environments(template, &self.services, &self.folder, &self.origin, options)?;
+        let functions = connect(&self.environments)?;
+        functions::check(template, &functions)?;
+        let edge = Edge {
+            behaviours: Edge::behaviours(template.behaviours(&self.services.values)?),
+            gateway: gateway(template, &functions),
+            media: media(&self.services, secrets, &self.origin),
+            site,
+            issuer: options.google.is_none().then(|| issuer(&self.origin, secrets, &self.folder)),
+            origin: self.origin.clone(),
+        };
+        let operators = self.environments.values().next().map(as_map).unwrap_or_default();
+        self.folder.publish(&Endpoints { origin: self.origin.as_str().to_owned(), environment: operators })?;
+        let stop = self.stop_front.subscribe();
+        for poller in pollers(template, &functions, &self.services) {
+            self.front.spawn(poller.run(stop.clone()));
         }
-        front.spawn(listeners.serve(Arc::new(edge), stopping_front));
-        let operators = environments.values().next().map(as_map).unwrap_or_default();
-        folder.publish(&Endpoints { origin: origin.as_str().to_owned(), environment: operators })?;
-        Ok(Self { origin, environments, folder, services, stop_front, stop_services, front, back })
+        for ticker in tickers(template, &functions) {
+            self.front.spawn(ticker.run(stop.clone()));
+        }
+        self.front.spawn(listeners.serve(Arc::new(edge), stop));
+        Ok(())
     }
 
     /// The site's address, without a slash at the end.

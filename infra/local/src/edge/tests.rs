@@ -142,7 +142,7 @@ async fn media(place: &Path) -> MediaAccess {
     let lifetime = aws_sdk_s3::presigning::PresigningConfig::expires_in(std::time::Duration::from_secs(60)).unwrap();
     let put = client.put_object().bucket(MEDIA_BUCKET).key("media/p 1/ä.png").content_type("image/png");
     let put = put.cache_control("public, max-age=31536000, immutable").presigned(lifetime).await.unwrap();
-    let mut request = Request::put(put.uri()).header(header::HOST, "localhost:8080");
+    let mut request = Request::put(put.uri()).header(header::HOST, "localhost:8080").header(header::CONTENT_LENGTH, 10);
     for (name, value) in put.headers() {
         request = request.header(name, value);
     }

@@ -64,10 +64,6 @@ pub enum ServiceError {
 /// The services while they run.
 #[derive(Clone)]
 pub struct Services {
-    /// For housekeeping and backups.
-    pub(crate) database: Database,
-    /// For housekeeping.
-    pub(crate) store: Store,
     /// For the edge.
     pub(crate) s3: S3Service,
     /// For the pollers.
@@ -117,11 +113,6 @@ impl Services {
             store.clone(),
             &local_s3::Credentials { access_key_id: access_key_id.clone(), secret_access_key: secret },
         );
-        spawn(tasks, "table", table::serve(table_listener, database.clone(), credentials.clone(), until(stop)));
-        tasks.spawn(local_s3::serve(s3_listener, s3.clone(), until(stop)));
-        spawn(tasks, "queues", local_sqs::serve(sqs_listener, queues.clone(), credentials, until(stop)));
-        tasks.spawn(housekeeping::run(database.clone(), store.clone(), stop.clone()));
-
         let mut resources = BTreeMap::from([
             (template.table_id.clone(), TABLE.to_owned()),
             ("MediaSigningKey".to_owned(), KEY_PAIR_ID.to_owned()),
@@ -144,7 +135,12 @@ impl Services {
             ("AWS_ENDPOINT_URL_SQS", format!("http://{sqs_address}")),
         ];
         let sdk = sdk.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Ok(Self { database, store, s3, queues, values: LocalValues { parameters: BTreeMap::new(), resources }, sdk })
+        // From here on nothing fails: whoever can't start leaves no task behind that holds a file.
+        spawn(tasks, "table", table::serve(table_listener, database.clone(), credentials.clone(), until(stop)));
+        tasks.spawn(local_s3::serve(s3_listener, s3.clone(), until(stop)));
+        spawn(tasks, "queues", local_sqs::serve(sqs_listener, queues.clone(), credentials, until(stop)));
+        tasks.spawn(housekeeping::run(database, store, stop.clone()));
+        Ok(Self { s3, queues, values: LocalValues { parameters: BTreeMap::new(), resources }, sdk })
     }
 }
 
