@@ -79,7 +79,7 @@ pub(super) async fn submit(State(issuer): State<Arc<Issuer>>, body: Bytes) -> Re
         return page::sign_in(StatusCode::UNPROCESSABLE_ENTITY, &request, typed_email, typed_name, Some(problem));
     };
     let name = match typed_name {
-        "" => email.split('@').next().unwrap_or_default().to_owned(),
+        "" => default_name(&email),
         name => name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect(),
     };
     let Ok(code) = random_token() else {
@@ -182,13 +182,18 @@ fn redirect(issuer: &Issuer, to: &str, parameters: &[(&str, &str)]) -> Response 
 }
 
 /// The address in lower case, if it looks like one.
-fn normalise_email(typed: &str) -> Option<String> {
+pub(super) fn normalise_email(typed: &str) -> Option<String> {
     let (local, domain) = typed.rsplit_once('@')?;
     let sound = !local.is_empty()
         && !domain.is_empty()
         && typed.len() <= MAX_EMAIL_BYTES
         && !typed.chars().any(|c| c.is_whitespace() || c.is_control());
     sound.then(|| typed.to_lowercase())
+}
+
+/// What somebody is called who gives no name.
+pub(super) fn default_name(email: &str) -> String {
+    email.split('@').next().unwrap_or_default().to_owned()
 }
 
 /// 256 random bits in base64url.
