@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local_standins::issuer::IssuerConfig;
-use p256::ecdsa::VerifyingKey;
 use secrecy::{ExposeSecret as _, SecretString};
+use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
+use shared::media::signed::MediaSigner;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -58,6 +59,8 @@ pub struct Options {
     pub google: Option<GoogleClient>,
     /// Variables that replace those of the template, for every function: limits, deadlines, allowed domains.
     pub variables: BTreeMap<String, String>,
+    /// The product's time; a test may hold it still. The services keep the system's, by which the SDK signs.
+    pub clock: Clock,
 }
 
 impl Options {
@@ -71,6 +74,7 @@ impl Options {
             fal_key: None,
             google: None,
             variables: BTreeMap::new(),
+            clock: Clock::system(),
         }
     }
 }
@@ -185,15 +189,16 @@ impl Edition {
     ) -> Result<(), StartError> {
         self.services.values.parameters = parameters(&self.origin, options, secrets)?;
         self.environments = environments(template, &self.services, &self.folder, &self.origin, options)?;
-        let functions = connect(&self.environments)?;
+        let functions = connect(&self.environments, &options.clock)?;
         functions::check(template, &functions)?;
         let edge = Edge {
             behaviours: Edge::behaviours(template.behaviours(&self.services.values)?),
-            gateway: gateway(template, &functions),
-            media: media(&self.services, secrets, &self.origin),
+            gateway: gateway(template, &functions, &options.clock),
+            media: media(&self.services, secrets, &self.origin, &options.clock)?,
             site,
             issuer: options.google.is_none().then(|| issuer(&self.origin, secrets, &self.folder)),
             origin: self.origin.clone(),
+            clock: options.clock.clone(),
         };
         let operators = self.environments.values().next().map(as_map).unwrap_or_default();
         self.folder.publish(&Endpoints { origin: self.origin.as_str().to_owned(), environment: operators })?;
@@ -201,7 +206,7 @@ impl Edition {
         for poller in pollers(template, &functions, &self.services) {
             self.front.spawn(poller.run(stop.clone()));
         }
-        for ticker in tickers(template, &functions) {
+        for ticker in tickers(template, &functions, &options.clock) {
             self.front.spawn(ticker.run(stop.clone()));
         }
         self.front.spawn(listeners.serve(Arc::new(edge), stop));
@@ -315,12 +320,12 @@ fn as_map(env: &Env) -> BTreeMap<String, String> {
     env.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn gateway(template: &Template, functions: &Functions) -> Gateway {
+fn gateway(template: &Template, functions: &Functions, clock: &Clock) -> Gateway {
     let http = functions.iter().filter_map(|(name, code)| {
         let function = HttpFunction { router: code.http.clone()?, timeout: template.functions.get(name)?.timeout };
         Some((name.clone(), function))
     });
-    Gateway::new(template.routes.clone(), http.collect())
+    Gateway::new(template.routes.clone(), http.collect(), clock.clone())
 }
 
 fn pollers(template: &Template, functions: &Functions, services: &Services) -> Vec<Poller> {
@@ -339,20 +344,21 @@ fn pollers(template: &Template, functions: &Functions, services: &Services) -> V
     template.mappings.iter().filter_map(poller).collect()
 }
 
-fn tickers(template: &Template, functions: &Functions) -> Vec<Ticker> {
+fn tickers(template: &Template, functions: &Functions, clock: &Clock) -> Vec<Ticker> {
     let ticker = |schedule: &crate::template::Schedule| {
         Some(Ticker {
             rule: schedule.name.clone(),
             every: schedule.every,
             timeout: template.functions.get(&schedule.function)?.timeout,
             handler: functions.get(&schedule.function)?.schedule.clone()?,
+            clock: clock.clone(),
         })
     };
     template.schedules.iter().filter_map(ticker).collect()
 }
 
 /// The edge's own way to the buckets. Its requests never leave the process, so the endpoint only has to be an address.
-fn media(services: &Services, secrets: &LocalSecrets, origin: &PublicOrigin) -> MediaAccess {
+fn media(services: &Services, secrets: &LocalSecrets, origin: &PublicOrigin, clock: &Clock) -> Result<MediaAccess, StartError> {
     let variable = |name: &str| services.sdk.get(name).cloned().unwrap_or_default();
     let credentials = aws_sdk_s3::config::Credentials::new(
         variable("AWS_ACCESS_KEY_ID"),
@@ -368,9 +374,10 @@ fn media(services: &Services, secrets: &LocalSecrets, origin: &PublicOrigin) -> 
         .endpoint_url(variable("AWS_ENDPOINT_URL_S3"))
         .force_path_style(true)
         .build();
-    let key = VerifyingKey::from(secrets.media_public_key);
+    let signer = MediaSigner::new(&secrets.media_signing_key, KEY_PAIR_ID, origin.as_str())
+        .map_err(|error| StartError::MediaKey(error.to_string()))?;
     let client = aws_sdk_s3::Client::from_conf(config);
-    MediaAccess::new(services.s3.clone(), client, key, KEY_PAIR_ID.to_owned(), origin.as_str().to_owned())
+    Ok(MediaAccess::new(services.s3.clone(), client, signer.verifier(), origin.as_str().to_owned(), clock.clone()))
 }
 
 fn issuer_url(origin: &PublicOrigin) -> String {

@@ -6,11 +6,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Router;
+use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
+use shared::runtime::Platform;
 
 use crate::pollers::QueueHandler;
 use crate::schedule::ScheduleHandler;
 use crate::template::Template;
+
+/// A queue function with the platform it borrows.
+macro_rules! queue {
+    ($platform:ident, $handle:path) => {{
+        let platform = $platform.clone();
+        QueueHandler::new(move |event| {
+            let platform = platform.clone();
+            async move { $handle(&platform, event).await }
+        })
+    }};
+}
 
 /// What a function's package offers.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +40,64 @@ pub struct Code {
 pub type Functions = BTreeMap<String, Code>;
 
 /// Builds every function from its variables, as its `main` does on Lambda.
-pub type Connect = fn(&BTreeMap<String, Env>) -> Result<Functions, ConfigError>;
+pub type Connect = fn(&BTreeMap<String, Env>, &Clock) -> Result<Functions, ConfigError>;
+
+/// The code of this repository, each function built from its own variables.
+///
+/// # Errors
+/// [`ConfigError`] with every problem of the first function that has one.
+pub fn connect(environments: &BTreeMap<String, Env>, clock: &Clock) -> Result<Functions, ConfigError> {
+    let mut platforms = Platforms { clock, made: Vec::new() };
+    let mut functions = Functions::new();
+    for (name, environment) in environments {
+        let platform = platforms.of(environment)?;
+        // A name that is missing here is found by the check, like code that is missing in the template.
+        if let Some(code) = code(name, platform) {
+            functions.insert(name.clone(), code);
+        }
+    }
+    Ok(functions)
+}
+
+/// One platform for all functions whose variables are the same: on Lambda each has its own process, here they share clients.
+struct Platforms<'a> {
+    clock: &'a Clock,
+    made: Vec<(&'a Env, Platform)>,
+}
+
+impl<'a> Platforms<'a> {
+    fn of(&mut self, environment: &'a Env) -> Result<Platform, ConfigError> {
+        if let Some((_, platform)) = self.made.iter().find(|(other, _)| other.iter().eq(environment.iter())) {
+            return Ok(platform.clone());
+        }
+        let platform = Platform::connect_at(environment, self.clock.clone())?;
+        self.made.push((environment, platform.clone()));
+        Ok(platform)
+    }
+}
+
+fn code(name: &str, platform: Platform) -> Option<Code> {
+    let http = |router| Code { http: Some(router), ..Code::default() };
+    Some(match name {
+        "admin" => http(admin::router(&platform)),
+        "auth" => http(auth::router(&platform)),
+        "generate" => http(generate::router(&platform)),
+        "library" => http(library::router(&platform)),
+        "redirect" => http(redirect::router(&platform)),
+        "webhook" => http(webhook::router(&platform)),
+        "ingest" => Code { queue: Some(queue!(platform, ingest::handle)), ..Code::default() },
+        "thumbnailer" => Code { queue: Some(queue!(platform, thumbnailer::handle)), ..Code::default() },
+        "worker" => Code {
+            queue: Some(queue!(platform, worker::handle)),
+            schedule: Some(ScheduleHandler::new(move |_| {
+                let platform = platform.clone();
+                async move { worker::tick(&platform).await }
+            })),
+            ..Code::default()
+        },
+        _ => return None,
+    })
+}
 
 /// The code of this repository, each function built from its own variables.
 ///

@@ -2,6 +2,8 @@
 
 use axum::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
+use shared::clock::Clock;
+use shared::id::RecordId;
 
 /// A problem document. `code` is stable, `title` is for people.
 pub(crate) fn problem(status: StatusCode, code: &str, title: &str, request_id: &str) -> Response<Body> {
@@ -21,6 +23,6 @@ pub(crate) fn problem(status: StatusCode, code: &str, title: &str, request_id: &
 }
 
 /// A request's id: in logs, events, answers and problem documents.
-pub(crate) fn request_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+pub(crate) fn request_id(clock: &Clock) -> String {
+    RecordId::new(clock.now()).to_string()
 }

@@ -11,6 +11,8 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use shared::clock::Clock;
+use shared::id::RecordId;
 use tokio::time::MissedTickBehavior;
 
 use crate::gateway::ACCOUNT;
@@ -47,6 +49,8 @@ pub struct Ticker {
     pub timeout: Duration,
     /// What is woken.
     pub handler: ScheduleHandler,
+    /// When it is.
+    pub clock: Clock,
 }
 
 impl Ticker {
@@ -67,7 +71,7 @@ impl Ticker {
     }
 
     async fn wake(&self) {
-        let event = match serde_json::from_value(event(&self.rule, Timestamp::now())) {
+        let event = match serde_json::from_value(event(&self.rule, self.clock.now())) {
             Ok(event) => event,
             Err(error) => {
                 tracing::error!(rule = %self.rule, %error, "the scheduled event could not be made");
@@ -95,7 +99,7 @@ impl Drop for AbortOnDrop {
 fn event(rule: &str, at: Timestamp) -> Value {
     json!({
         "version": "0",
-        "id": uuid::Uuid::now_v7().to_string(),
+        "id": RecordId::new(at).to_string(),
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": ACCOUNT,
@@ -137,7 +141,7 @@ mod tests {
                 }
             }
         });
-        let ticker = Ticker { rule: "r".to_owned(), every: Duration::from_secs(60), timeout: Duration::from_secs(10), handler };
+        let ticker = Ticker { rule: "r".to_owned(), every: Duration::from_secs(60), timeout: Duration::from_secs(10), handler, clock: Clock::system() };
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn(ticker.run(stopping));
         tokio::time::sleep(Duration::from_secs(200)).await;

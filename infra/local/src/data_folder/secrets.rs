@@ -45,8 +45,9 @@ pub struct LocalSecrets {
     pub fal_key: String,
     /// What the issuer stand-in knows its client by.
     pub oidc_client_secret: String,
-    /// Checks media cookies and addresses, as the CDN does.
-    pub media_public_key: PublicKey,
+    /// Signs media cookies and addresses; the edge checks with the other half.
+    pub media_signing_key: String,
+    media_public_key: PublicKey,
 }
 
 impl LocalSecrets {
@@ -96,7 +97,8 @@ pub(super) fn load(path: &Path, provided: &ProvidedSecrets) -> Result<LocalSecre
         let text = serde_json::to_vec_pretty(&secrets).map_err(|e| damaged(e.to_string()))?;
         write_atomically(path, &text)?;
     }
-    Ok(LocalSecrets { fal_key, oidc_client_secret, media_public_key: signing_key.public_key() })
+    let media_signing_key = secrets.remove(MEDIA_SIGNING_KEY).unwrap_or_default();
+    Ok(LocalSecrets { fal_key, oidc_client_secret, media_signing_key, media_public_key: signing_key.public_key() })
 }
 
 /// 32 random bytes in hexadecimal.

@@ -91,7 +91,7 @@ fn secrets_stay_and_provided_ones_come_and_go() {
     assert_eq!(file["webhook_mac_key"].as_str().unwrap().len(), 64);
     let again = folder.secrets(&ProvidedSecrets::default()).unwrap();
     assert_eq!(again.fal_key, first.fal_key, "the stand-in's key came back");
-    assert_eq!(again.media_public_key, first.media_public_key);
+    assert_eq!(again.media_signing_key, first.media_signing_key);
     assert!(again.media_public_key_pem().unwrap().starts_with("-----BEGIN PUBLIC KEY-----"));
 }
 

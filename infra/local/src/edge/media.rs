@@ -9,11 +9,10 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use jiff::Timestamp;
 use local_s3::S3Service;
-use p256::ecdsa::VerifyingKey;
+use shared::clock::Clock;
+use shared::media::signed::{Denied, MediaVerifier};
 
-use super::signature::Signatures;
 use super::{MEDIA_BUCKET, method_not_allowed};
 use crate::problem::problem;
 
@@ -46,20 +45,22 @@ const ANSWERED: [HeaderName; 9] = [
 pub struct MediaAccess {
     service: S3Service,
     client: Client,
-    signatures: Signatures,
+    verifier: MediaVerifier,
+    origin: String,
+    clock: Clock,
 }
 
 impl std::fmt::Debug for MediaAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MediaAccess").field("signatures", &self.signatures).finish_non_exhaustive()
+        f.debug_struct("MediaAccess").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
 impl MediaAccess {
-    /// Objects of `service`, which `client` may presign requests to; `key` checks what the installation at `origin` has signed
-    /// under the name `key_pair_id`.
-    pub fn new(service: S3Service, client: Client, key: VerifyingKey, key_pair_id: String, origin: String) -> Self {
-        Self { service, client, signatures: Signatures::new(key, key_pair_id, origin) }
+    /// Objects of `service`, which `client` may presign requests to; `verifier` checks what the installation at `origin` has
+    /// signed.
+    pub fn new(service: S3Service, client: Client, verifier: MediaVerifier, origin: String, clock: Clock) -> Self {
+        Self { service, client, verifier, origin, clock }
     }
 
     /// Answers a request whose own signature the store checks.
@@ -76,8 +77,8 @@ impl MediaAccess {
         if ![Method::GET, Method::HEAD].contains(&parts.method) {
             return method_not_allowed("GET, HEAD", request_id);
         }
-        if let Err(refusal) = self.signatures.check(&parts, Timestamp::now()) {
-            tracing::debug!(reason = %refusal, request_id, "media refused");
+        if let Err(reason) = self.check(&parts) {
+            tracing::debug!(%reason, request_id, "media refused");
             return problem(StatusCode::FORBIDDEN, "forbidden", "This needs a valid signature", request_id);
         }
         let answer = match self.request(&parts).await {
@@ -99,6 +100,20 @@ impl MediaAccess {
                 problem(StatusCode::BAD_GATEWAY, "internal", "Something went wrong on our side", request_id)
             }
         }
+    }
+
+    /// Whether the request carries a permission. An address that is signed is judged by its own signature alone.
+    fn check(&self, parts: &http::request::Parts) -> Result<(), Denied> {
+        let now = self.clock.now();
+        let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        match self.verifier.verify_url(&format!("{}{target}", self.origin), now) {
+            Err(Denied::Unsigned) => {}
+            judged => return judged,
+        }
+        let resource = format!("{}{}", self.origin, parts.uri.path());
+        let lines = parts.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let cookies = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        self.verifier.verify_cookies(&resource, cookies, now)
     }
 
     /// The store's request for what `parts` ask for; `None` when the path is no key.

@@ -12,7 +12,6 @@
 mod listener;
 mod media;
 mod origin;
-mod signature;
 mod site;
 
 #[cfg(test)]
@@ -25,6 +24,7 @@ use axum::Router;
 use axum::body::Body;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use shared::clock::Clock;
 use tower::ServiceExt as _;
 
 use crate::gateway::Gateway;
@@ -59,6 +59,8 @@ pub struct Edge {
     pub media: MediaAccess,
     /// The built web app; `None` when it isn't served, as in most tests.
     pub site: Option<StaticSite>,
+    /// For the ids of requests.
+    pub clock: Clock,
     /// The stand-in for sign-in, when no real issuer is configured.
     pub issuer: Option<Router>,
 }
@@ -79,7 +81,7 @@ impl Edge {
 
     /// Answers one request of a connection from `peer`.
     pub async fn answer(&self, request: Request<Body>, peer: IpAddr) -> Response<Body> {
-        let (request_id, begun, method) = (request_id(), Instant::now(), request.method().clone());
+        let (request_id, begun, method) = (request_id(&self.clock), Instant::now(), request.method().clone());
         let (route, response) = self.route(request, peer, &request_id).await;
         // Paths hold link keys and callback codes: only the kind of path is logged.
         tracing::info!(

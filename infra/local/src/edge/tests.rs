@@ -5,7 +5,6 @@ use std::path::Path;
 use axum::routing::get;
 use http_body_util::BodyExt as _;
 
-use super::signature::tests::{cookies, policy};
 use super::*;
 use crate::Options;
 use crate::edition::Edition;
@@ -16,6 +15,7 @@ use crate::schedule::ScheduleHandler;
 /// Small functions of the right kinds under the right names.
 pub(crate) fn connect(
     environments: &std::collections::BTreeMap<String, shared::config::Env>,
+    _clock: &Clock,
 ) -> Result<Functions, shared::config::ConfigError> {
     let code = |name: &String| {
         let mut code = Code::default();
@@ -118,6 +118,16 @@ async fn the_sign_in_stand_in_is_mounted() {
     edition.shutdown().await;
 }
 
+/// What the functions sign with.
+fn signer() -> shared::media::signed::MediaSigner {
+    use p256::pkcs8::EncodePrivateKey as _;
+    let key = p256::SecretKey::from_slice(&[7; 32]).unwrap().to_pkcs8_pem(p256::pkcs8::LineEnding::LF).unwrap();
+    shared::media::signed::MediaSigner::new(&key, "local", "http://localhost:8080").unwrap()
+}
+
+/// Somebody's media.
+const PREFIX: &str = "a1B2";
+
 /// A store with one object and the way to it.
 async fn media(place: &Path) -> MediaAccess {
     let store = local_s3::Store::open(place).unwrap();
@@ -135,12 +145,12 @@ async fn media(place: &Path) -> MediaAccess {
     let access = MediaAccess::new(
         service,
         client.clone(),
-        *super::signature::tests::key().verifying_key(),
-        "local".to_owned(),
+        signer().verifier(),
         "http://localhost:8080".to_owned(),
+        Clock::system(),
     );
     let lifetime = aws_sdk_s3::presigning::PresigningConfig::expires_in(std::time::Duration::from_secs(60)).unwrap();
-    let put = client.put_object().bucket(MEDIA_BUCKET).key("media/p 1/ä.png").content_type("image/png");
+    let put = client.put_object().bucket(MEDIA_BUCKET).key("media/a1B2/ä.png").content_type("image/png");
     let put = put.cache_control("public, max-age=31536000, immutable").presigned(lifetime).await.unwrap();
     let mut request = Request::put(put.uri()).header(header::HOST, "localhost:8080").header(header::CONTENT_LENGTH, 10);
     for (name, value) in put.headers() {
@@ -152,8 +162,9 @@ async fn media(place: &Path) -> MediaAccess {
 }
 
 async fn ask(access: &MediaAccess, request: http::request::Builder) -> (StatusCode, HeaderMap, String) {
-    let until = jiff::Timestamp::now().as_second() + 60;
-    let cookie = cookies(&policy("http://localhost:8080/media/p%201/*", until));
+    let cookies = signer().cookies(PREFIX, Clock::system().now());
+    let pairs: Vec<&str> = cookies.iter().map(|cookie| cookie.split(';').next().unwrap()).collect();
+    let cookie = format!("theme=dark; {}", pairs.join("; "));
     let request = request.header(header::COOKIE, cookie).body(Body::empty()).unwrap();
     let (parts, body) = access.signed(request, "id").await.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
@@ -164,7 +175,7 @@ async fn ask(access: &MediaAccess, request: http::request::Builder) -> (StatusCo
 async fn media_answer_whole_in_part_or_not_modified() {
     let place = tempfile::tempdir().unwrap();
     let access = media(place.path()).await;
-    let target = "/media/p%201/%C3%A4.png";
+    let target = "/media/a1B2/%C3%A4.png";
     let (status, headers, body) = ask(&access, Request::get(target)).await;
     assert_eq!((status, body.as_str()), (StatusCode::OK, "0123456789"));
     assert_eq!(headers[header::CONTENT_TYPE], "image/png");
@@ -185,10 +196,16 @@ async fn media_answer_whole_in_part_or_not_modified() {
 async fn media_that_arent_there_or_arent_yours_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let access = media(place.path()).await;
-    let (status, _, body) = ask(&access, Request::get("/media/p%201/gone.png")).await;
+    let (status, _, body) = ask(&access, Request::get("/media/a1B2/gone.png")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert!(body.contains("\"not-found\""), "{body}");
-    assert_eq!(ask(&access, Request::get("/media/p%202/x.png")).await.0, StatusCode::FORBIDDEN);
-    assert_eq!(ask(&access, Request::post("/media/p%201/x.png")).await.0, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(ask(&access, Request::get("/media/p%201/%zz")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(&access, Request::get("/media/b1B2/x.png")).await.0, StatusCode::FORBIDDEN);
+    // An address of its own counts alone, for better or worse.
+    let url = signer().url("media/a1B2/%C3%A4.png", Clock::system().now(), 60);
+    let target = url.trim_start_matches("http://localhost:8080").to_owned();
+    let unsigned = Request::get(&target).body(Body::empty()).unwrap();
+    assert_eq!(access.signed(unsigned, "id").await.status(), StatusCode::OK);
+    assert_eq!(ask(&access, Request::get(target.replace("Expires=", "Expires=9"))).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(ask(&access, Request::post("/media/a1B2/x.png")).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(ask(&access, Request::get("/media/a1B2/%zz")).await.0, StatusCode::NOT_FOUND);
 }

@@ -32,7 +32,7 @@ async fn what_is_in_the_way_is_named_and_nothing_is_made() {
 #[tokio::test]
 async fn code_that_isnt_there_keeps_it_from_starting_and_frees_everything() {
     let place = tempfile::tempdir().unwrap();
-    let error = Edition::start(Options::new(place.path()), |_| Ok(Functions::new())).await.unwrap_err();
+    let error = Edition::start(Options::new(place.path()), |_, _| Ok(Functions::new())).await.unwrap_err();
     assert!(error.to_string().contains("the function auth has no code"), "{error}");
     Edition::start(Options::new(place.path()), connect).await.unwrap().shutdown().await;
 }

@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, LambdaEvent};
 use lambda_runtime::Context;
+use shared::clock::Clock;
 use tower::Service as _;
 
 use crate::problem::problem;
@@ -63,6 +64,7 @@ pub struct Gateway {
 
 #[derive(Debug)]
 struct Inner {
+    clock: Clock,
     routes: Routes,
     functions: BTreeMap<String, HttpFunction>,
 }
@@ -82,8 +84,8 @@ enum InvokeError {
 
 impl Gateway {
     /// The API with these routes to these functions. That every route has its function is checked when the edition starts.
-    pub fn new(routes: Routes, functions: BTreeMap<String, HttpFunction>) -> Self {
-        Self { inner: Arc::new(Inner { routes, functions }) }
+    pub fn new(routes: Routes, functions: BTreeMap<String, HttpFunction>, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner { clock, routes, functions }) }
     }
 
     /// Answers one request of `source`.
@@ -123,13 +125,14 @@ impl Gateway {
             body: &body,
             source,
             request_id,
-            at: Timestamp::now(),
+            at: self.inner.clock.now(),
         };
         let event = event::build(&incoming, &route.key, &captures).to_string();
         if event.len() > MAX_EVENT {
             return too_long();
         }
-        match invoke(function, &route.function, event, request_id).await {
+        let context = context(&route.function, request_id, incoming.at, function.timeout);
+        match invoke(function, event, context).await {
             Ok(response) => response,
             Err(error) => {
                 tracing::error!(function = %route.function, request_id, %error, "invocation failed");
@@ -158,10 +161,9 @@ fn header_length(headers: &HeaderMap) -> usize {
 }
 
 /// Calls the function as its runtime would: the event's JSON in, the answer's JSON out. A task of its own keeps a panic apart.
-async fn invoke(function: &HttpFunction, name: &str, event: String, request_id: &str) -> Result<Response<Body>, InvokeError> {
+async fn invoke(function: &HttpFunction, event: String, context: Context) -> Result<Response<Body>, InvokeError> {
     let router = function.router.clone();
     let wait = function.timeout.min(MAX_WAIT);
-    let context = context(name, request_id, function.timeout);
     let mut task = tokio::spawn(async move {
         let payload: LambdaRequest = serde_json::from_str(&event)?;
         // A router is always ready. The adapter itself can't be held across an await.
@@ -182,11 +184,11 @@ async fn invoke(function: &HttpFunction, name: &str, event: String, request_id: 
 }
 
 /// What Lambda tells a function about an invocation.
-fn context(name: &str, request_id: &str, timeout: Duration) -> Context {
+fn context(name: &str, request_id: &str, begun: Timestamp, timeout: Duration) -> Context {
     let mut context = Context::default();
     request_id.clone_into(&mut context.request_id);
     context.invoked_function_arn = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}");
-    let deadline = Timestamp::now().as_millisecond().saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
+    let deadline = begun.as_millisecond().saturating_add(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX));
     context.deadline = u64::try_from(deadline).unwrap_or_default();
     context
 }

@@ -35,7 +35,7 @@ fn gateway() -> Gateway {
         .route("/a/{name}", get(|axum::extract::Path(name): axum::extract::Path<String>| async move { name }));
     let function = HttpFunction { router, timeout: Duration::from_secs(5) };
     let routes = Routes::new(vec![Route::parse("ANY /a/{proxy+}", "a").unwrap()]).unwrap();
-    Gateway::new(routes, [("a".to_owned(), function)].into())
+    Gateway::new(routes, [("a".to_owned(), function)].into(), Clock::system())
 }
 
 async fn call(request: http::request::Builder, body: impl Into<Body>) -> (StatusCode, HeaderMap, Bytes) {

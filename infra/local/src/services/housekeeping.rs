@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dynoxide::Database;
-use jiff::Timestamp;
 use local_s3::Store;
+use shared::clock::Clock;
 use tokio::time::MissedTickBehavior;
 
 use crate::stop::{Stop, stopped};
@@ -27,7 +27,7 @@ pub(super) async fn run(database: Database, store: Store, mut stop: Stop) {
                 Ok(items) => tracing::debug!(items, "expired items removed"),
                 Err(error) => tracing::error!(%error, "expired items can't be removed"),
             }
-            match store.expire(Timestamp::now()) {
+            match store.expire(Clock::system().now()) {
                 Ok(expired) => tracing::debug!(objects = expired.objects, uploads = expired.uploads, "expired objects removed"),
                 Err(error) => tracing::error!(%error, "expired objects can't be removed"),
             }

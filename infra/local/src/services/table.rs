@@ -13,11 +13,11 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use dynoxide::{Database, DynoxideError};
 use http::{HeaderValue, Response, StatusCode, header};
-use jiff::Timestamp;
 use local_sqs::Credentials;
 use local_sqs::sigv4::{Refusal, verify};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use shared::clock::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -160,7 +160,9 @@ async fn call(context: &Context, request: Request) -> Result<String, Refused> {
     let incomplete = || Refused::new("com.amazon.coral.service#SerializationException", "The body is too long or incomplete");
     let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY)).await.ok().and_then(Result::ok).ok_or_else(incomplete)?;
     let credentials = &context.credentials;
-    verify(&parts, &body, "dynamodb", &credentials.access_key_id, &credentials.secret_access_key, Timestamp::now())?;
+    // The SDK signs by the system's clock, whatever time a test has set for the product.
+    let now = Clock::system().now();
+    verify(&parts, &body, "dynamodb", &credentials.access_key_id, &credentials.secret_access_key, now)?;
     let unknown = || Refused::new("com.amazon.coral.service#UnknownOperationException", "The operation is not known here");
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.strip_prefix(TARGET).ok_or_else(unknown)?.to_owned();

@@ -50,6 +50,24 @@ struct Issuer {
     key: SigningKey,
 }
 
+/// Somebody as identity tokens describe them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The issuer's name for them, which follows from the address.
+    pub subject: String,
+    /// The address in the spelling of identity tokens.
+    pub email: String,
+    /// What they are called when they sign in without giving a name.
+    pub name: String,
+}
+
+/// Who signs in with this address, for an operator who prepares an account; `None` if it isn't one.
+#[must_use]
+pub fn person(typed_email: &str) -> Option<Person> {
+    let email = authorize::normalise_email(typed_email.trim())?;
+    Some(Person { subject: token::subject(&email), name: authorize::default_name(&email), email })
+}
+
 /// The issuer's routes, relative to the address it is mounted at.
 ///
 /// The signing key is read or made when it is first needed (opening the sign-in page starts that), because making an

@@ -189,6 +189,9 @@ async fn a_client_gets_a_token_that_the_key_set_verifies() {
     )
     .unwrap();
     assert_eq!(again.claims["sub"], claims["sub"]);
+    let prepared = person(" Ada@Example.com ").unwrap();
+    assert_eq!((claims["sub"].as_str(), claims["email"].as_str()), (Some(prepared.subject.as_str()), Some(prepared.email.as_str())));
+    assert_eq!((prepared.name.as_str(), person("nobody")), ("ada", None));
     let code = world.code("grace@example.com").await;
     let (_, other) = world.exchange(&code, &[]).await;
     let other = jsonwebtoken::decode::<Value>(

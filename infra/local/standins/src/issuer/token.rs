@@ -197,7 +197,7 @@ async fn issue(issuer: &Issuer, grant: &Grant) -> Response {
 }
 
 /// The same person for the same address, and nothing that gives the address away.
-fn subject(email: &str) -> String {
+pub(super) fn subject(email: &str) -> String {
     hex::encode(&Sha256::digest(format!("sign-in stand-in\n{email}"))[..16])
 }
 
