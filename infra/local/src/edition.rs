@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local_standins::issuer::IssuerConfig;
+use local_standins::provider::{OpenError, Provider, ProviderConfig, Settings};
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::data_folder::{DataFolder, DataFolderError, Endpoints, LocalSecrets, ProvidedSecrets};
-use crate::edge::{Edge, ISSUER_PATH, Listeners, MediaAccess, OriginError, PublicOrigin, SiteError, StaticSite};
+use crate::edge::{Edge, ISSUER_PATH, PROVIDER_PATH, Listeners, MediaAccess, OriginError, PublicOrigin, SiteError, StaticSite};
 use crate::functions::{self, Connect, Disagreement, Functions};
 use crate::gateway::{Gateway, HttpFunction};
 use crate::pollers::Poller;
@@ -30,6 +31,8 @@ use crate::template::{Template, TemplateError};
 pub const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml"));
 /// The stand-in's one client.
 const STAND_IN_CLIENT: &str = "local";
+/// Our account at the provider stand-in.
+const STAND_IN_USER: &str = "local-account";
 /// How long the end may take in all; what isn't done by then is cut off, and safe.
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
@@ -59,6 +62,8 @@ pub struct Options {
     pub google: Option<GoogleClient>,
     /// Variables that replace those of the template, for every function: limits, deadlines, allowed domains.
     pub variables: BTreeMap<String, String>,
+    /// The times and limits of the provider stand-in.
+    pub provider: Settings,
     /// The product's time; a test may hold it still. The services keep the system's, by which the SDK signs.
     pub clock: Clock,
 }
@@ -74,6 +79,7 @@ impl Options {
             fal_key: None,
             google: None,
             variables: BTreeMap::new(),
+            provider: Settings::default(),
             clock: Clock::system(),
         }
     }
@@ -114,6 +120,9 @@ pub enum StartError {
     /// The built web app.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// The provider stand-in.
+    #[error("the provider stand-in can't use its folder: {0}")]
+    Provider(#[from] OpenError),
     /// The media key can't be written as text.
     #[error("the media key in the data folder can't be used: {0}")]
     MediaKey(String),
@@ -126,10 +135,20 @@ pub struct Edition {
     environments: BTreeMap<String, Env>,
     folder: DataFolder,
     services: Services,
+    provider: Option<StandIn>,
     stop_front: watch::Sender<bool>,
     stop_services: watch::Sender<bool>,
     front: JoinSet<()>,
     back: JoinSet<()>,
+}
+
+#[derive(Clone)]
+struct StandIn(Provider);
+
+impl std::fmt::Debug for StandIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StandIn")
+    }
 }
 
 impl Edition {
@@ -164,6 +183,7 @@ impl Edition {
             origin,
             folder,
             services,
+            provider: None,
             stop_services,
             back,
         };
@@ -191,12 +211,19 @@ impl Edition {
         self.environments = environments(template, &self.services, &self.folder, &self.origin, options)?;
         let functions = connect(&self.environments, &options.clock)?;
         functions::check(template, &functions)?;
+        if options.fal_key.is_none() {
+            let provider = provider(&self.origin, secrets, &self.folder, options.provider.clone())?;
+            self.provider = Some(StandIn(provider.clone()));
+            let mut stop = self.stop_services.subscribe();
+            self.back.spawn(async move { provider.run(async move { drop(stop.wait_for(|stop| *stop).await) }).await });
+        }
         let edge = Edge {
             behaviours: Edge::behaviours(template.behaviours(&self.services.values)?),
             gateway: gateway(template, &functions, &options.clock),
             media: media(&self.services, secrets, &self.origin, &options.clock)?,
             site,
             issuer: options.google.is_none().then(|| issuer(&self.origin, secrets, &self.folder)),
+            provider: self.provider.as_ref().map(|stand_in| stand_in.0.router()),
             origin: self.origin.clone(),
             clock: options.clock.clone(),
         };
@@ -221,6 +248,11 @@ impl Edition {
     /// The variables that the function `name` was built from: how a test reaches table, buckets and queues.
     pub fn environment(&self, name: &str) -> Option<&Env> {
         self.environments.get(name)
+    }
+
+    /// The provider stand-in, for changing its times.
+    pub fn provider(&self) -> Option<&Provider> {
+        self.provider.as_ref().map(|stand_in| &stand_in.0)
     }
 
     /// The queues, for looking into them.
@@ -297,15 +329,17 @@ fn environments(
     origin: &PublicOrigin,
     options: &Options,
 ) -> Result<BTreeMap<String, Env>, TemplateError> {
-    // The real provider can't call a machine back that only exists for itself.
-    let reachable = options.fal_key.is_none() || !origin.is_local();
-    let home = [
+    let mut home = vec![
         ("HOME_KIND", "local".to_owned()),
         ("SECRETS", format!("file:{}", folder.secrets_file().display())),
-        ("FAL_WEBHOOKS", if reachable { "on" } else { "off" }.to_owned()),
         ("S3_PUBLIC_ENDPOINT", origin.as_str().to_owned()),
+        ("FAL_WEBHOOKS", "off".to_owned()),
     ];
-    let home = home.map(|(name, value)| (name.to_owned(), value));
+    if options.fal_key.is_none() {
+        home.push(("FAL_QUEUE_URL", provider_url(origin)));
+        home.push(("FAL_MEDIA_ORIGINS", origin.as_str().to_owned()));
+    }
+    let home: Vec<(String, String)> = home.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let build = |name: &String| {
         let mut variables = template.environment(name, &services.values)?;
         variables.extend(home.iter().cloned());
@@ -382,6 +416,21 @@ fn media(services: &Services, secrets: &LocalSecrets, origin: &PublicOrigin, clo
 
 fn issuer_url(origin: &PublicOrigin) -> String {
     format!("{}{ISSUER_PATH}", origin.as_str())
+}
+
+fn provider_url(origin: &PublicOrigin) -> String {
+    format!("{}{PROVIDER_PATH}", origin.as_str())
+}
+
+fn provider(origin: &PublicOrigin, secrets: &LocalSecrets, folder: &DataFolder, settings: Settings) -> Result<Provider, OpenError> {
+    Provider::open(ProviderConfig {
+        dir: folder.provider(),
+        base_url: provider_url(origin),
+        key: secrets.fal_key.clone(),
+        user_id: STAND_IN_USER.to_owned(),
+        settings,
+        clock: local_standins::Clock::system(),
+    })
 }
 
 fn issuer(origin: &PublicOrigin, secrets: &LocalSecrets, folder: &DataFolder) -> axum::Router {

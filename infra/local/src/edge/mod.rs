@@ -2,7 +2,8 @@
 //!
 //! Which path goes where, and which security headers its answers carry, is read from the template's distribution. Three things
 //! have no counterpart there: `/uploads/*` and `/downloads/*`, which on AWS are the buckets' own addresses and here pass untouched
-//! to the embedded store, so that a presigned address keeps its signature; and `/dev/issuer/*`, the stand-in for sign-in.
+//! to the embedded store, so that a presigned address keeps its signature; and `/dev/issuer/*` and `/dev/fal/*`, the
+//! stand-ins for sign-in and for the provider.
 //!
 //! Invariant: every answer carries the security headers, the ones that report an error too, and answers of the edge's own are
 //! problem documents with a request id.
@@ -38,6 +39,8 @@ pub use site::{SiteError, StaticSite};
 
 /// Where the stand-in for sign-in is mounted.
 pub const ISSUER_PATH: &str = "/dev/issuer";
+/// Where the provider stand-in is. Below the public origin, so that the addresses it gave out are good after a restart.
+pub const PROVIDER_PATH: &str = "/dev/fal";
 /// Local name of the uploads bucket, and so the first part of its addresses.
 pub const UPLOADS_BUCKET: &str = "uploads";
 /// Local name of the media bucket. Not `media`: its presigned addresses would be those of the signed delivery.
@@ -63,6 +66,8 @@ pub struct Edge {
     pub clock: Clock,
     /// The stand-in for sign-in, when no real issuer is configured.
     pub issuer: Option<Router>,
+    /// The stand-in for the provider, when there is no key of a real one.
+    pub provider: Option<Router>,
 }
 
 impl Edge {
@@ -107,11 +112,13 @@ impl Edge {
         if [UPLOADS_BUCKET, MEDIA_BUCKET].iter().any(|bucket| below(&path, bucket)) {
             return ("bucket", self.dressed_as_media(self.media.presigned(request, request_id).await));
         }
-        if let Some(issuer) = &self.issuer
-            && let Some(rest) = path.strip_prefix(ISSUER_PATH)
-            && rest.starts_with('/')
-        {
-            return ("issuer", answer_of_issuer(issuer, request, rest, request_id).await);
+        for (name, prefix, stand_in) in [("issuer", ISSUER_PATH, &self.issuer), ("provider", PROVIDER_PATH, &self.provider)] {
+            if let Some(stand_in) = stand_in
+                && let Some(rest) = path.strip_prefix(prefix)
+                && rest.starts_with('/')
+            {
+                return (name, answer_of_stand_in(stand_in, request, rest, request_id).await);
+            }
         }
         let Some(behaviour) = Behaviour::choose(&self.behaviours, &path) else {
             return ("none", problem(StatusCode::NOT_FOUND, "not-found", "There is nothing here", request_id));
@@ -164,8 +171,8 @@ impl Edge {
     }
 }
 
-/// The issuer is another site in all but address, and keeps its own headers.
-async fn answer_of_issuer(issuer: &Router, request: Request<Body>, rest: &str, request_id: &str) -> Response<Body> {
+/// A stand-in is another site in all but address, and keeps its own headers.
+async fn answer_of_stand_in(stand_in: &Router, request: Request<Body>, rest: &str, request_id: &str) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let target = match parts.uri.query() {
         Some(query) => format!("{rest}?{query}"),
@@ -175,7 +182,7 @@ async fn answer_of_issuer(issuer: &Router, request: Request<Body>, rest: &str, r
         return problem(StatusCode::BAD_REQUEST, "validation", "The address is malformed", request_id);
     };
     parts.uri = Uri::from(target);
-    let answer = issuer.clone().oneshot(Request::from_parts(parts, body)).await;
+    let answer = stand_in.clone().oneshot(Request::from_parts(parts, body)).await;
     let mut response = answer.unwrap_or_else(|never| match never {});
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

@@ -34,12 +34,7 @@ enum Refusal {
     /// The client or its address is wrong: the browser must not be sent anywhere.
     Page(&'static str),
     /// Anything else goes back to the client (RFC 6749, section 4.1.2.1).
-    Redirect {
-        to: String,
-        state: Option<String>,
-        error: &'static str,
-        description: &'static str,
-    },
+    Redirect { to: String, state: Option<String>, error: &'static str, description: &'static str },
 }
 
 /// Shows the page.
@@ -66,10 +61,7 @@ pub(super) async fn submit(State(issuer): State<Arc<Issuer>>, body: Bytes) -> Re
         Ok(request) => request,
         Err(refusal) => return refuse(&issuer, refusal),
     };
-    if fields
-        .get("action")
-        .is_some_and(|action| action == "cancel")
-    {
+    if fields.get("action").is_some_and(|action| action == "cancel") {
         return refuse(
             &issuer,
             Refusal::Redirect {
@@ -84,21 +76,11 @@ pub(super) async fn submit(State(issuer): State<Arc<Issuer>>, body: Bytes) -> Re
     let typed_name = fields.get("name").map_or("", |value| value.trim());
     let Some(email) = normalise_email(typed_email) else {
         let problem = "Enter an e-mail address, such as ada@example.com.";
-        return page::sign_in(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            &request,
-            typed_email,
-            typed_name,
-            Some(problem),
-        );
+        return page::sign_in(StatusCode::UNPROCESSABLE_ENTITY, &request, typed_email, typed_name, Some(problem));
     };
     let name = match typed_name {
-        "" => email.split('@').next().unwrap_or_default().to_owned(),
-        name => name
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_NAME_CHARS)
-            .collect(),
+        "" => default_name(&email),
+        name => name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect(),
     };
     let Ok(code) = random_token() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -115,11 +97,7 @@ pub(super) async fn submit(State(issuer): State<Arc<Issuer>>, body: Bytes) -> Re
         },
         issuer.config.clock.now_ms(),
     );
-    redirect(
-        &issuer,
-        &request.redirect_uri,
-        &[("code", &code), ("state", &request.state)],
-    )
+    redirect(&issuer, &request.redirect_uri, &[("code", &code), ("state", &request.state)])
 }
 
 /// The parameters, each at most once.
@@ -129,10 +107,7 @@ fn parse(encoded: &[u8]) -> Result<BTreeMap<String, String>, Refusal> {
         if value.len() > MAX_VALUE_BYTES {
             return Err(Refusal::Page("A parameter of the request is too long."));
         }
-        if fields
-            .insert(name.into_owned(), value.into_owned())
-            .is_some()
-        {
+        if fields.insert(name.into_owned(), value.into_owned()).is_some() {
             return Err(Refusal::Page("A parameter of the request is there twice."));
         }
     }
@@ -142,26 +117,14 @@ fn parse(encoded: &[u8]) -> Result<BTreeMap<String, String>, Refusal> {
 fn check(issuer: &Issuer, fields: &BTreeMap<String, String>) -> Result<Request, Refusal> {
     let get = |name: &str| fields.get(name).filter(|value| !value.is_empty()).cloned();
     let client_id = get("client_id").filter(|id| *id == issuer.config.client_id);
-    let client_id = client_id.ok_or(Refusal::Page(
-        "This application is not known here (client_id).",
-    ))?;
+    let client_id = client_id.ok_or(Refusal::Page("This application is not known here (client_id)."))?;
     let redirect_uri = get("redirect_uri").filter(|uri| issuer.config.redirect_uris.contains(uri));
-    let redirect_uri = redirect_uri.ok_or(Refusal::Page(
-        "The address to go back to is not registered (redirect_uri).",
-    ))?;
+    let redirect_uri = redirect_uri.ok_or(Refusal::Page("The address to go back to is not registered (redirect_uri)."))?;
 
     let state = get("state");
-    let wrong = |error, description| Refusal::Redirect {
-        to: redirect_uri.clone(),
-        state: state.clone(),
-        error,
-        description,
-    };
+    let wrong = |error, description| Refusal::Redirect { to: redirect_uri.clone(), state: state.clone(), error, description };
     if get("response_type").as_deref() != Some("code") {
-        return Err(wrong(
-            "unsupported_response_type",
-            "response_type must be code",
-        ));
+        return Err(wrong("unsupported_response_type", "response_type must be code"));
     }
     if get("response_mode").is_some_and(|mode| mode != "query") {
         return Err(wrong("invalid_request", "response_mode must be query"));
@@ -171,52 +134,24 @@ fn check(issuer: &Issuer, fields: &BTreeMap<String, String>) -> Result<Request, 
         return Err(wrong("invalid_scope", "scope must contain openid"));
     }
     if get("code_challenge_method").as_deref() != Some("S256") {
-        return Err(wrong(
-            "invalid_request",
-            "code_challenge_method must be S256",
-        ));
+        return Err(wrong("invalid_request", "code_challenge_method must be S256"));
     }
-    let challenge = get("code_challenge").filter(|value| {
-        URL_SAFE_NO_PAD
-            .decode(value)
-            .is_ok_and(|digest| digest.len() == 32)
-    });
-    let code_challenge = challenge.ok_or_else(|| {
-        wrong(
-            "invalid_request",
-            "code_challenge must be the base64url of a SHA-256",
-        )
-    })?;
+    let challenge = get("code_challenge").filter(|value| URL_SAFE_NO_PAD.decode(value).is_ok_and(|digest| digest.len() == 32));
+    let code_challenge = challenge.ok_or_else(|| wrong("invalid_request", "code_challenge must be the base64url of a SHA-256"))?;
     let Some(state) = state.clone() else {
         return Err(wrong("invalid_request", "state is missing"));
     };
     let nonce = get("nonce").ok_or_else(|| wrong("invalid_request", "nonce is missing"))?;
     if get("prompt").as_deref() == Some("none") {
-        return Err(wrong(
-            "login_required",
-            "nobody is signed in here between requests",
-        ));
+        return Err(wrong("login_required", "nobody is signed in here between requests"));
     }
-    Ok(Request {
-        client_id,
-        redirect_uri,
-        state,
-        nonce,
-        code_challenge,
-        scope,
-        login_hint: get("login_hint").unwrap_or_default(),
-    })
+    Ok(Request { client_id, redirect_uri, state, nonce, code_challenge, scope, login_hint: get("login_hint").unwrap_or_default() })
 }
 
 fn refuse(issuer: &Issuer, refusal: Refusal) -> Response {
     match refusal {
         Refusal::Page(problem) => page::refusal(problem),
-        Refusal::Redirect {
-            to,
-            state,
-            error,
-            description,
-        } => {
+        Refusal::Redirect { to, state, error, description } => {
             let mut parameters = vec![("error", error), ("error_description", description)];
             if let Some(state) = &state {
                 parameters.push(("state", state));
@@ -231,9 +166,7 @@ fn redirect(issuer: &Issuer, to: &str, parameters: &[(&str, &str)]) -> Response 
     let Ok(mut url) = Url::parse(to) else {
         return page::refusal("The registered address to go back to is not a URL.");
     };
-    url.query_pairs_mut()
-        .extend_pairs(parameters)
-        .append_pair("iss", &issuer.config.issuer_url);
+    url.query_pairs_mut().extend_pairs(parameters).append_pair("iss", &issuer.config.issuer_url);
     let Ok(location) = HeaderValue::from_str(url.as_str()) else {
         return page::refusal("The registered address to go back to is not a URL.");
     };
@@ -242,23 +175,25 @@ fn redirect(issuer: &Issuer, to: &str, parameters: &[(&str, &str)]) -> Response 
         [
             (header::LOCATION, location),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            (
-                header::REFERRER_POLICY,
-                HeaderValue::from_static("no-referrer"),
-            ),
+            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ],
     )
         .into_response()
 }
 
 /// The address in lower case, if it looks like one.
-fn normalise_email(typed: &str) -> Option<String> {
+pub(super) fn normalise_email(typed: &str) -> Option<String> {
     let (local, domain) = typed.rsplit_once('@')?;
     let sound = !local.is_empty()
         && !domain.is_empty()
         && typed.len() <= MAX_EMAIL_BYTES
         && !typed.chars().any(|c| c.is_whitespace() || c.is_control());
     sound.then(|| typed.to_lowercase())
+}
+
+/// What somebody is called who gives no name.
+pub(super) fn default_name(email: &str) -> String {
+    email.split('@').next().unwrap_or_default().to_owned()
 }
 
 /// 256 random bits in base64url.
