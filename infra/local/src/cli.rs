@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use shared::domain::user::{Role, Scope};
 use tracing_subscriber::EnvFilter;
 
 use crate::edge::PublicOrigin;
@@ -44,13 +45,14 @@ Environment:
 
 Safari doesn't keep the secure cookies of http://localhost; use Chrome, Chromium or Edge for trying.";
 
+const DEFAULT_PORT: u16 = 8080;
 /// Variables of the functions that may be set from outside.
 const PASSED_ON: [&str; 3] = ["ALLOWED_EMAIL_DOMAINS", "LIMIT_", "DEADLINE_SECONDS_"];
 
 #[derive(Debug, Args)]
 struct Serve {
     /// Port on localhost; 0 takes a free one.
-    #[arg(long, env = "PORT", default_value_t = 8080)]
+    #[arg(long, env = "PORT", default_value_t = DEFAULT_PORT)]
     port: u16,
     /// A folder with the built web app, instead of building the one in this repository.
     #[arg(long, value_name = "FOLDER")]
@@ -61,6 +63,17 @@ struct Serve {
 enum Command {
     /// Serve until interrupted (the default). Prints the address when ready.
     Serve(Serve),
+    /// Print a new personal token for the API. With the sign-in stand-in, the person is made if need be.
+    Token {
+        /// E-mail address or id of the person.
+        person: String,
+        /// What it may be used for: read, generate, share, admin.
+        #[arg(long, value_delimiter = ',', default_value = "read,generate,share", value_parser = scope)]
+        scopes: Vec<Scope>,
+    },
+    /// Say who is an admin.
+    #[command(subcommand)]
+    Admin(Admin),
     /// Write the data folder to one file, while the edition runs or not.
     Backup {
         /// The new file. It holds keys and everything that users have made: keep it safe.
@@ -73,6 +86,22 @@ enum Command {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Admin {
+    /// Make somebody an admin. It holds from their next request.
+    Add {
+        /// E-mail address or id of the person.
+        person: String,
+    },
+    /// Make somebody an ordinary user again.
+    Remove {
+        /// E-mail address or id of the person.
+        person: String,
+    },
+    /// List the admins.
+    List,
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -82,10 +111,48 @@ impl Cli {
         match self.command {
             None => serve(self.data, self.serve),
             Some(Command::Serve(arguments)) => serve(self.data, arguments),
+            Some(Command::Token { person, scopes }) => {
+                let secret = in_runtime(operator::make_token(&operator_options(self.data)?, &person, scopes))?;
+                print(secret.expose_secret())
+            }
+            Some(Command::Admin(command)) => admin(&operator_options(self.data)?, command),
             Some(Command::Backup { file }) => Ok(operator::backup(&self.data, &file)?),
             Some(Command::Restore { file }) => Ok(operator::restore(&file, &self.data)?),
         }
     }
+}
+
+/// What an operator's command needs to know of the edition, whose port may be told in the same way.
+fn operator_options(data: PathBuf) -> anyhow::Result<Options> {
+    let port = variable("PORT").map(|port| port.parse().context("PORT is not a port")).transpose()?;
+    let origin = variable("PUBLIC_ORIGIN").map(|origin| PublicOrigin::parse(&origin)).transpose()?;
+    Ok(Options { port: port.unwrap_or(DEFAULT_PORT), origin, google: google()?, fal_key: fal_key(), ..Options::new(data) })
+}
+
+fn admin(options: &Options, command: Admin) -> anyhow::Result<()> {
+    match command {
+        Admin::Add { person } => in_runtime(operator::set_role(options, &person, Role::Admin)).map(drop),
+        Admin::Remove { person } => in_runtime(operator::set_role(options, &person, Role::User)).map(drop),
+        Admin::List => in_runtime(operator::admins(options))?.iter().try_for_each(|user| print(&format!("{} {}", user.id, user.email))),
+    }
+}
+
+fn in_runtime<T, E: Into<anyhow::Error>>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime can't be started")?;
+    runtime.block_on(work).map_err(Into::into)
+}
+
+/// One line on standard output, which is for nothing else than answers.
+fn print(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("standard output can't be written")
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text).ok_or_else(|| {
+        let known: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+        format!("the scopes are {}", known.join(", "))
+    })
 }
 
 /// Lines on standard error: quiet unless `RUST_LOG` asks for more.
@@ -99,7 +166,7 @@ fn serve(data: PathBuf, arguments: Serve) -> anyhow::Result<()> {
     let options = Options {
         port: arguments.port,
         origin: variable("PUBLIC_ORIGIN").map(|origin| PublicOrigin::parse(&origin)).transpose()?,
-        fal_key: variable("FAL_KEY").map(SecretString::from),
+        fal_key: fal_key(),
         google: google()?,
         variables: passed_on(std::env::vars()),
         ..Options::new(data)
@@ -110,16 +177,14 @@ fn serve(data: PathBuf, arguments: Serve) -> anyhow::Result<()> {
         None => site::ensure_built(&repository().join("static-site"), "npm".as_ref())?,
     };
     let options = Options { site: Some(site), ..options };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime can't be started")?;
-    runtime.block_on(async {
+    in_runtime(async {
         let mut signals = Signals::new()?;
         let edition = Edition::start(options, functions::connect).await?;
         // The only line on standard output, for whoever waits for it.
-        let mut out = std::io::stdout();
-        writeln!(out, "{}", edition.origin()).and_then(|()| out.flush()).context("standard output can't be written")?;
+        print(edition.origin())?;
         signals.recv().await;
         edition.shutdown().await;
-        Ok(())
+        anyhow::Ok(())
     })
 }
 
@@ -144,6 +209,11 @@ impl Signals {
     }
 }
 
+fn fal_key() -> Option<SecretString> {
+    variable("FAL_KEY").map(SecretString::from)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -167,34 +167,59 @@ impl Edition {
         let origin = options.origin.clone().unwrap_or_else(|| PublicOrigin::local(port));
         refuse_stand_ins(&origin, &options)?;
         let folder = DataFolder::open(&options.data)?;
-        let secrets = folder.secrets(&provided(&options))?;
         let site = match options.site.clone() {
             Some(path) => Some(load_site(path).await?),
             None => None,
         };
-
-        let (stop_services, stopping) = watch::channel(false);
-        let mut back = JoinSet::new();
-        let services = Services::start(&folder, &template, &mut back, &stopping).await?;
-        let mut edition = Self {
-            environments: BTreeMap::new(),
-            stop_front: watch::channel(false).0,
-            front: JoinSet::new(),
-            origin,
-            folder,
-            services,
-            provider: None,
-            stop_services,
-            back,
-        };
+        let (mut edition, secrets) = Self::start_services(&template, &options, origin, folder).await?;
         match edition.open(&template, &options, &secrets, site, connect, listeners) {
             Ok(()) => Ok(edition),
             Err(error) => {
-                // The services end before the folder is free for another try.
                 edition.shutdown().await;
                 Err(error)
             }
         }
+    }
+
+    /// Table, buckets and queues with nothing in front: what an operator's command needs while no edition runs.
+    ///
+    /// # Errors
+    /// [`StartError`]; [`DataFolderError::Locked`] when an edition does run.
+    pub(crate) async fn start_for_operator(options: &Options) -> Result<Self, StartError> {
+        let template = Template::parse(TEMPLATE)?;
+        let folder = DataFolder::open_existing(&options.data)?;
+        let origin = match (&options.origin, folder.last_origin()?) {
+            (Some(origin), _) => origin.clone(),
+            (None, Some(last)) => PublicOrigin::parse(&last)?,
+            (None, None) => PublicOrigin::local(options.port),
+        };
+        Ok(Self::start_services(&template, options, origin, folder).await?.0)
+    }
+
+    async fn start_services(
+        template: &Template,
+        options: &Options,
+        origin: PublicOrigin,
+        folder: DataFolder,
+    ) -> Result<(Self, LocalSecrets), StartError> {
+        let secrets = folder.secrets(&provided(options))?;
+        let parameters = parameters(&origin, options, &secrets)?;
+        let (stop_services, stopping) = watch::channel(false);
+        let mut back = JoinSet::new();
+        let mut services = Services::start(&folder, template, &mut back, &stopping).await?;
+        services.values.parameters = parameters;
+        let built = environments(template, &services, &folder, &origin, options);
+        let (stop_front, front) = (watch::channel(false).0, JoinSet::new());
+        let mut edition = Self { origin, environments: BTreeMap::new(), folder, services, provider: None, stop_front, stop_services, front, back };
+        match built {
+            Ok(environments) => edition.environments = environments,
+            Err(error) => {
+                // The services end before the folder is free for another try.
+                edition.shutdown().await;
+                return Err(error.into());
+            }
+        }
+        Ok((edition, secrets))
     }
 
     /// Everything in front of the services.
@@ -207,8 +232,6 @@ impl Edition {
         connect: Connect,
         listeners: Listeners,
     ) -> Result<(), StartError> {
-        self.services.values.parameters = parameters(&self.origin, options, secrets)?;
-        self.environments = environments(template, &self.services, &self.folder, &self.origin, options)?;
         let functions = connect(&self.environments, &options.clock)?;
         functions::check(template, &functions)?;
         if options.fal_key.is_none() {
@@ -227,7 +250,7 @@ impl Edition {
             origin: self.origin.clone(),
             clock: options.clock.clone(),
         };
-        let operators = self.environments.values().next().map(as_map).unwrap_or_default();
+        let operators = self.any_environment().map(as_map).unwrap_or_default();
         self.folder.publish(&Endpoints { origin: self.origin.as_str().to_owned(), environment: operators })?;
         let stop = self.stop_front.subscribe();
         for poller in pollers(template, &functions, &self.services) {
@@ -253,6 +276,11 @@ impl Edition {
     /// The provider stand-in, for changing its times.
     pub fn provider(&self) -> Option<&Provider> {
         self.provider.as_ref().map(|stand_in| &stand_in.0)
+    }
+
+    /// The variables of one of the functions: what an operator's command works with.
+    pub(crate) fn any_environment(&self) -> Option<&Env> {
+        self.environments.values().next()
     }
 
     /// The queues, for looking into them.

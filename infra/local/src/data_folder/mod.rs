@@ -5,6 +5,7 @@
 //! table.sqlite     the table                         queues.sqlite    the queues
 //! objects/         the buckets                       provider/        the provider stand-in's own state
 //! secrets.json     keys and tokens (owner only)      endpoints.json   where the running edition listens (owner only)
+//! origin           the last address it had           *.pem            keys of the sign-in stand-in (owner only)
 //! ```
 //!
 //! Invariants: the folder belongs to its owner alone (0700); at most one process has it open (an exclusive `flock`, which the
@@ -32,6 +33,7 @@ pub const VERSION: u32 = 1;
 /// Unfinished writes; what is left of them after a crash means nothing.
 const TEMPORARY: &str = ".tmp-";
 const LOCK: &str = "lock";
+const ORIGIN: &str = "origin";
 
 /// Why a data folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +168,21 @@ impl DataFolder {
     /// # Errors
     /// [`DataFolderError::Unusable`].
     pub fn publish(&self, endpoints: &Endpoints) -> Result<(), DataFolderError> {
+        write_atomically(&self.root.join(ORIGIN), endpoints.origin.as_bytes())?;
         endpoints::write(&self.root, endpoints)
+    }
+
+    /// The address that the last edition had. With the sign-in stand-in it is part of who somebody is.
+    ///
+    /// # Errors
+    /// [`DataFolderError::Unusable`].
+    pub fn last_origin(&self) -> Result<Option<String>, DataFolderError> {
+        let path = self.root.join(ORIGIN);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(DataFolderError::Unusable { path, source }),
+        }
     }
 
     /// Takes back what [`DataFolder::publish`] said.

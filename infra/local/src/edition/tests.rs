@@ -53,7 +53,7 @@ async fn stand_ins_stay_on_localhost() {
     let edition = Edition::start(Options { origin, google, fal_key, ..Options::new(&root) }, connect).await.unwrap();
     let environment = edition.environment("generate").unwrap();
     assert_eq!(environment.get("OIDC_ISSUER"), Some("https://accounts.google.com"));
-    assert_eq!((environment.get("OIDC_CLIENT_ID"), environment.get("FAL_WEBHOOKS")), (Some("id"), Some("on")));
+    assert_eq!((environment.get("OIDC_CLIENT_ID"), environment.get("FAL_QUEUE_URL")), (Some("id"), Some("https://queue.fal.run")));
     assert_eq!(environment.get("PUBLIC_ORIGIN"), Some("https://images.example.com"));
     edition.shutdown().await;
 }

@@ -77,7 +77,7 @@ pub fn backup(root: &Path, target: &Path) -> Result<(), BackupError> {
     }
     for entry in sorted(root)? {
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_data = matches!(name.as_str(), "objects" | "provider" | "secrets.json") || name.ends_with(".pem");
+        let is_data = matches!(name.as_str(), "objects" | "provider" | "secrets.json" | "origin") || name.ends_with(".pem");
         if is_data {
             append_tree(&mut builder, root, Path::new(&name), scratch.path())?;
         }

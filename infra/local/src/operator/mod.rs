@@ -4,10 +4,12 @@
 //! doesn't, the command takes the lock and starts the services it needs for as long as it lasts.
 
 mod backup;
+mod records;
 mod restore;
 
 #[cfg(test)]
 mod tests;
 
 pub use backup::{BackupError, backup};
+pub use records::{OperateError, admins, make_token, set_role};
 pub use restore::{RestoreError, restore};

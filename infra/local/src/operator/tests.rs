@@ -3,7 +3,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::*;
+use secrecy::ExposeSecret as _;
+use shared::auth::operator::OperatorError;
+use shared::domain::user::{Role, Scope};
+
 use crate::data_folder::{DataFolder, ProvidedSecrets};
+use crate::{Edition, GoogleClient, Options};
 
 /// A data folder with something of every kind, open, as while the edition runs.
 fn folder(root: &Path) -> (DataFolder, rusqlite::Connection) {
@@ -114,4 +119,37 @@ fn a_newer_backup_is_named_as_such() {
     archive(&place.path().join("b.tar"), &[("VERSION", tar::EntryType::Regular, "7")]);
     let error = restore(&place.path().join("b.tar"), &place.path().join("data")).unwrap_err();
     assert!(matches!(error, RestoreError::Newer { found: 7, .. }));
+}
+
+#[tokio::test]
+async fn tokens_and_admins_are_made_whether_the_edition_runs_or_not() {
+    let place = tempfile::tempdir().unwrap();
+    let options = Options::new(place.path().join("data"));
+    let scopes = vec![Scope::Read, Scope::Generate];
+    let error = make_token(&options, "ada@example.com", scopes.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("no data folder"), "{error}");
+
+    let edition = Edition::start(options.clone(), crate::edge::tests::connect).await.unwrap();
+    let first = make_token(&options, "Ada@example.com", scopes.clone()).await.unwrap();
+    let admin = set_role(&options, "ada@example.com", Role::Admin).await.unwrap();
+    edition.shutdown().await;
+
+    let second = make_token(&options, "ada@example.com", scopes.clone()).await.unwrap();
+    assert_ne!(first.expose_secret(), second.expose_secret());
+    let listed = admins(&options).await.unwrap();
+    assert_eq!(listed.iter().map(|user| user.id).collect::<Vec<_>>(), [admin.id], "the same person, with and without the edition");
+    set_role(&options, "ada@example.com", Role::User).await.unwrap();
+    assert!(admins(&options).await.unwrap().is_empty());
+    let error = make_token(&options, "not an address", scopes).await.unwrap_err();
+    assert!(matches!(error, OperateError::Operator(OperatorError::NotAnAddress(_))), "{error}");
+}
+
+#[tokio::test]
+async fn with_a_real_issuer_people_sign_in_first() {
+    let place = tempfile::tempdir().unwrap();
+    let google = Some(GoogleClient { id: "id".to_owned(), secret: "secret".to_owned().into() });
+    let options = Options { google, ..Options::new(place.path().join("data")) };
+    Edition::start(options.clone(), crate::edge::tests::connect).await.unwrap().shutdown().await;
+    let error = set_role(&options, "ada@example.com", Role::Admin).await.unwrap_err();
+    assert!(matches!(error, OperateError::Operator(OperatorError::Nobody(_))), "{error}");
 }
