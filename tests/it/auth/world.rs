@@ -19,7 +19,7 @@ use super::issuer::{CLIENT, Issuer, SECRET, Twist};
 
 /// Where the browsers think they are.
 pub(super) const ORIGIN: &str = "https://images.example";
-const TABLE: &str = "t";
+const TABLE: &str = "table";
 
 pub(super) struct World {
     pub(super) platform: Platform,
