@@ -154,3 +154,34 @@ async fn a_planted_cookie_is_no_session() {
     assert_ne!(browser.cookies["__Host-sid"], planted);
     assert!(is_in(&mut browser).await);
 }
+
+#[tokio::test]
+async fn the_profile_brings_the_cookies_that_open_ones_own_media_and_nobody_elses() {
+    let world = World::start().await;
+    let verifier = world.platform.signer().await.unwrap().verifier();
+    let mut ada = world.signed_in("ada", "ada@example.org").await;
+    let mut eve = world.signed_in("eve", "eve@example.org").await;
+    assert!(is_in(&mut ada).await && is_in(&mut eve).await);
+    let opens = |browser: &Browser, address: &str| {
+        let cookies = browser.cookies.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        verifier.verify_cookies(address, cookies, world.clock.now()).is_ok()
+    };
+    let prefix = operator::find_user(&world.platform.db, "ada@example.org").await.unwrap().media_prefix;
+    let address = format!("{ORIGIN}/media/{prefix}/a/original.png");
+    assert!(opens(&ada, &address) && !opens(&eve, &address));
+
+    // A repeated call renews them, even when nothing else has changed.
+    let etag = ada.get("/api/v1/me").await.headers["etag"].to_str().unwrap().to_owned();
+    world.clock.advance(3_599 * SECOND);
+    assert!(opens(&ada, &address));
+    let again = ada.send(Method::GET, "/api/v1/me", &[("if-none-match", &etag)], None).await;
+    assert_eq!((again.status, again.set_cookies().len()), (StatusCode::NOT_MODIFIED, 4));
+    world.clock.advance(3_599 * SECOND);
+    assert!(opens(&ada, &address));
+    world.clock.advance(SECOND);
+    assert!(!opens(&ada, &address));
+
+    assert!(is_in(&mut ada).await);
+    ada.change(Method::POST, "/auth/logout", None).await;
+    assert!(ada.cookies.is_empty(), "signing out takes the media along");
+}

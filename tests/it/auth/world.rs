@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use jiff::Timestamp;
+use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::Env;
@@ -59,7 +60,8 @@ impl World {
         let issuer = Issuer::start(clock.clone()).await;
         let folder = tempfile::tempdir().unwrap();
         let secrets = folder.path().join("secrets.json");
-        std::fs::write(&secrets, json!({"oidc_client_secret": SECRET}).to_string()).unwrap();
+        let media_key = p256::SecretKey::from_slice(&shared::id::random::<32>()).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
+        std::fs::write(&secrets, json!({"oidc_client_secret": SECRET, "media_signing_key": media_key.as_str()}).to_string()).unwrap();
 
         let mut env: Env = ["MEDIA_BUCKET", "UPLOADS_BUCKET", "RESULTS_QUEUE_URL", "VIDEOS_QUEUE_URL", "TASKS_QUEUE_URL", "MEDIA_KEY_PAIR_ID"]
             .into_iter()
