@@ -68,15 +68,8 @@ impl Issuer {
         let key = new_key();
         let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
         jwk.common.key_id = Some("1".to_owned());
-        let issuer = Arc::new(Self {
-            url,
-            key_fetches: AtomicUsize::new(0),
-            key,
-            jwk,
-            stranger: new_key(),
-            clock,
-            grants: Mutex::default(),
-        });
+        let issuer =
+            Arc::new(Self { url, key_fetches: AtomicUsize::new(0), key, jwk, stranger: new_key(), clock, grants: Mutex::default() });
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/jwks", get(jwks))

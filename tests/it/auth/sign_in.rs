@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::Value;
 use shared::auth::operator;
-use shared::db::users::{Directory, UserChange};
 use shared::db::audit::Actor;
+use shared::db::users::{Directory, UserChange};
 use shared::domain::user::{Role, Status};
 
 use super::issuer::Twist;
@@ -64,7 +64,9 @@ async fn altered_callbacks_sign_nobody_in() {
     let good = world.begin(&mut browser, "/", "ada", "ada@example.org", Twist::None).await;
     let state = good.split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     let expired = "/?problem=sign-in-expired";
-    for altered in [good.replace(&state, "x"), good.replace("state=", "stats="), "/auth/callback".to_owned(), format!("{good}&state={state}")] {
+    for altered in
+        [good.replace(&state, "x"), good.replace("state=", "stats="), "/auth/callback".to_owned(), format!("{good}&state={state}")]
+    {
         assert_eq!(browser.get(&altered).await.location(), expired, "{altered}");
     }
     assert_eq!(browser.get(&format!("{good}&iss=https://evil.example")).await.location(), expired);
@@ -141,8 +143,8 @@ async fn an_identity_is_issuer_and_subject_and_never_the_address() {
         let db = world.platform.db.clone();
         async move { db.users_by_email(email).await.unwrap().iter().map(|user| user.id.to_string()).collect::<Vec<_>>() }
     };
-    assert_eq!(found("ada@example.org").await, [second.clone()]);
-    assert_eq!(found("countess@example.org").await, [first.clone()]);
+    assert_eq!(found("ada@example.org").await, [second.as_str()]);
+    assert_eq!(found("countess@example.org").await, [first.as_str()]);
     let searched = world.platform.db.users(Directory::Email("count"), None, 10).await.unwrap().items;
     assert_eq!(searched.len(), 1);
     assert_eq!(world.platform.db.users(Directory::Newest, None, 10).await.unwrap().items.len(), 2);

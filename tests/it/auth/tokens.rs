@@ -67,7 +67,9 @@ async fn what_is_not_a_token_is_refused_alike() {
     let mut browser = world.signed_in("ada", "ada@example.org").await;
     let token = made(&mut browser, &["read"]).await;
     let mut answers = Vec::new();
-    for bad in ["", "Bearer", "Bearer ", &token, &format!("Basic {token}"), &format!("Bearer {token}x"), "Bearer aig_AAAA", "Bearer ünicode"] {
+    for bad in
+        ["", "Bearer", "Bearer ", &token, &format!("Basic {token}"), &format!("Bearer {token}x"), "Bearer aig_AAAA", "Bearer ünicode"]
+    {
         let mut answer = me_by(&world, bad).await.json();
         answer["request_id"] = Value::Null;
         answers.push(answer);
@@ -135,7 +137,11 @@ async fn what_a_request_may_not_say_is_refused_by_name() {
     ] {
         let answer = make(&mut browser, body.clone()).await;
         let error = &answer.json()["errors"][0];
-        assert_eq!((answer.status, error["field"].as_str(), error["code"].as_str()), (StatusCode::BAD_REQUEST, Some(field), Some(code)), "{body}");
+        assert_eq!(
+            (answer.status, error["field"].as_str(), error["code"].as_str()),
+            (StatusCode::BAD_REQUEST, Some(field), Some(code)),
+            "{body}"
+        );
     }
     assert_eq!(world.count("token"), 0);
 }

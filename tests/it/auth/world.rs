@@ -63,11 +63,12 @@ impl World {
         let media_key = p256::SecretKey::from_slice(&shared::id::random::<32>()).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
         std::fs::write(&secrets, json!({"oidc_client_secret": SECRET, "media_signing_key": media_key.as_str()}).to_string()).unwrap();
 
-        let mut env: Env = ["MEDIA_BUCKET", "UPLOADS_BUCKET", "RESULTS_QUEUE_URL", "VIDEOS_QUEUE_URL", "TASKS_QUEUE_URL", "MEDIA_KEY_PAIR_ID"]
-            .into_iter()
-            .chain(["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-            .map(|name| (name.to_owned(), "x".to_owned()))
-            .collect();
+        let mut env: Env =
+            ["MEDIA_BUCKET", "UPLOADS_BUCKET", "RESULTS_QUEUE_URL", "VIDEOS_QUEUE_URL", "TASKS_QUEUE_URL", "MEDIA_KEY_PAIR_ID"]
+                .into_iter()
+                .chain(["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+                .map(|name| (name.to_owned(), "x".to_owned()))
+                .collect();
         env.set("TABLE_NAME", TABLE);
         env.set("AWS_ENDPOINT_URL_DYNAMODB", endpoint);
         env.set("PUBLIC_ORIGIN", ORIGIN);
