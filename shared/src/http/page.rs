@@ -76,11 +76,6 @@ impl<T> List<T> {
         Self { items, next_cursor: next.and_then(|next| encode(list, next)) }
     }
 
-    /// A list that is always whole.
-    pub fn whole(items: Vec<T>) -> Self {
-        Self { items, next_cursor: None }
-    }
-
     /// A page of `all`, which is short enough to be read whole. `name` tells an item's place; `list` is as for [`List::new`].
     /// An item that was removed since the page before is skipped over: the order is by name, the largest first.
     ///
