@@ -1,1 +1,4 @@
-fn main() {}
+//! Integration tests: one binary, every world with a folder and ports of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop")]
+
+mod auth;

@@ -33,3 +33,30 @@ pub fn routes() -> OpenApiRouter<Platform> {
 pub fn router(platform: &Platform) -> Router {
     shared::http::app(platform, routes())
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_operation_is_described() {
+        let api = serde_json::to_value(shared::http::openapi([super::routes()])).unwrap();
+        assert_eq!(api["openapi"], "3.1.0");
+        let mut operations = 0;
+        for (path, item) in api["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let name = format!("{method} {path}");
+                assert!(operation["summary"].as_str().is_some_and(|summary| summary.ends_with('.')), "{name}");
+                assert!(operation["operationId"].is_string(), "{name}");
+                let problem = &operation["responses"]["default"]["content"]["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(problem, "#/components/schemas/Problem", "{name}");
+                operations += 1;
+            }
+        }
+        assert_eq!(operations, 10);
+        let text = api.to_string();
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(api["components"]["schemas"][name].is_object(), "{name} is referred to and described");
+        }
+        assert!(api["components"]["securitySchemes"]["cookie"].is_object() && api["components"]["securitySchemes"]["token"].is_object());
+    }
+}

@@ -6,13 +6,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
-use shared::auth::cookie;
 use shared::http::{ApiError, ApiList, ApiPath, ApiResult, CurrentUser, List, NoFilter, Page};
 use shared::id::SessionId;
 use shared::runtime::Platform;
 use utoipa::ToSchema;
 
-use crate::sign_in::set_cookies;
+use crate::sign_in::{gone, set_cookies};
 
 /// A browser that is signed in.
 #[derive(Serialize, ToSchema)]
@@ -70,7 +69,7 @@ pub(crate) async fn end_session(
     if !platform.db.end_session(current.id(), id).await? {
         return Err(ApiError::not_found());
     }
-    let cookies = if id == own { vec![cookie::clear(cookie::SESSION)] } else { Vec::new() };
+    let cookies = if id == own { gone() } else { Vec::new() };
     Ok((StatusCode::NO_CONTENT, set_cookies(cookies)).into_response())
 }
 

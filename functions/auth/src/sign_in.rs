@@ -11,6 +11,7 @@ use shared::auth::oidc::Issuer;
 use shared::auth::sign_in::{self, Callback, SignInError};
 use shared::auth::{Denied, Via, authenticate, csrf};
 use shared::http::{ApiError, ApiQuery, ApiResult};
+use shared::media::signed::MediaSigner;
 use shared::runtime::Platform;
 use utoipa::IntoParams;
 
@@ -90,7 +91,13 @@ pub(crate) async fn sign_out(State(platform): State<Platform>, method: Method, h
         Err(Denied::SignedOut | Denied::Suspended) => {}
         Err(denied) => return Err(denied.into()),
     }
-    Ok((StatusCode::NO_CONTENT, set_cookies(vec![cookie::clear(cookie::SESSION)])).into_response())
+    Ok((StatusCode::NO_CONTENT, set_cookies(gone())).into_response())
+}
+
+/// What takes away the cookies of a session and of its media.
+pub(crate) fn gone() -> Vec<HeaderValue> {
+    let media = MediaSigner::expired_cookies().into_iter().filter_map(|cookie| HeaderValue::try_from(cookie).ok());
+    std::iter::once(cookie::clear(cookie::SESSION)).chain(media).collect()
 }
 
 fn problem(error: &SignInError, cookies: Vec<HeaderValue>) -> Response {

@@ -43,7 +43,7 @@ fn router() -> Router {
                 }
             }),
         )
-        .route("/slow", get(|| std::future::pending::<()>()))
+        .route("/slow", get(std::future::pending::<()>))
         .route("/html", get(|| async { ([(header::CACHE_CONTROL, "public, max-age=60"), (header::CONTENT_TYPE, "text/html")], "<p>") }))
         .route("/busy", get(|| async { ApiError::rate_limited("later", 7).source("canary") }))
         .route("/large", post(|body: Bytes| async move { body.len().to_string() }).layer(DefaultBodyLimit::max(MAX_BODY_BYTES * 2)))

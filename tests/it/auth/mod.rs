@@ -1,0 +1,7 @@
+//! Signing in, staying signed in, and tokens.
+
+mod issuer;
+mod sessions;
+mod sign_in;
+mod tokens;
+mod world;
