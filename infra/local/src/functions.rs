@@ -99,15 +99,6 @@ fn code(name: &str, platform: Platform) -> Option<Code> {
     })
 }
 
-/// The code of this repository, each function built from its own variables.
-///
-/// # Errors
-/// [`ConfigError`] with every problem of the first function that has one.
-pub fn connect(environments: &BTreeMap<String, Env>) -> Result<Functions, ConfigError> {
-    let _ = environments;
-    Ok(Functions::new())
-}
-
 /// Template and code don't agree.
 #[derive(Debug, thiserror::Error)]
 #[error("template.yaml and the functions' code don't agree: {}", .0.join("; "))]
