@@ -39,8 +39,10 @@ pub async fn generation_views(
             let calls: Vec<Call> =
                 calls.iter().filter(|call| call.generation == generation.id && !call.state.is_settled()).cloned().collect();
             // What was deleted for good since is left out; what is in the trash is not shown here either.
-            let assets: Vec<Asset> =
+            let mut assets: Vec<Asset> =
                 assets.iter().filter(|asset| asset.generation == generation.id && asset.deleted_at.is_none()).cloned().collect();
+            // In the order of the outputs, not of their arrival.
+            assets.sort_by_key(|asset| generation.calls.iter().position(|call| *call == asset.call));
             GenerationView::new(generation, &calls, assets, &addresses)
         })
         .collect())
