@@ -12,12 +12,10 @@ use std::path::Path;
 /// # Errors
 /// Whatever the file system says, but not that `path` exists already.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension(format!("{}.draft", uuid::Uuid::now_v7().simple()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft)?;
+    let mut random = [0_u8; 8];
+    getrandom::fill(&mut random)?;
+    let draft = path.with_extension(format!("{}.draft", hex::encode(random)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     // A hard link fails when the name is taken, which a rename doesn't.
     let linked = written.and_then(|()| fs::hard_link(&draft, path));

@@ -15,19 +15,14 @@ pub(crate) fn restyle(image: &RgbImage, scene: &Scene, strength: f32) -> RgbImag
         for (old, new) in to.0.iter_mut().zip(new.0) {
             // The scene's colour at the picture's own brightness.
             let toned = (u32::from(new) * (light + 96)) / 351;
-            *old = mix(
-                *old,
-                u8::try_from(toned.min(255)).unwrap_or(u8::MAX),
-                weight,
-            );
+            *old = mix(*old, u8::try_from(toned.min(255)).unwrap_or(u8::MAX), weight);
         }
     }
     styled
 }
 
-/// The scene wherever `mask` is white, `image` wherever it is black, and both where it is grey.
-pub(crate) fn inpaint(image: &RgbImage, mask: &GrayImage, scene: &Scene) -> RgbImage {
-    let drawn = scene.render(image.width(), image.height(), 0.0);
+/// `drawn` wherever `mask` is white, `image` wherever it is black, and both where it is grey.
+pub(crate) fn inpaint(image: &RgbImage, mask: &GrayImage, drawn: &RgbImage) -> RgbImage {
     let mut filled = image.clone();
     for ((to, new), mask) in filled.pixels_mut().zip(drawn.pixels()).zip(mask.pixels()) {
         for (old, new) in to.0.iter_mut().zip(new.0) {
@@ -78,8 +73,7 @@ fn foreground(image: &RgbImage) -> GrayImage {
     const TOLERANCE: u32 = 3 * 14 * 14;
     let (width, height) = image.dimensions();
     let mut mask = GrayImage::from_pixel(width, height, Luma([255]));
-    let mut edge: VecDeque<(u32, u32)> =
-        (0..width).flat_map(|x| [(x, 0), (x, height - 1)]).collect();
+    let mut edge: VecDeque<(u32, u32)> = (0..width).flat_map(|x| [(x, 0), (x, height - 1)]).collect();
     edge.extend((0..height).flat_map(|y| [(0, y), (width - 1, y)]));
     for (x, y) in &edge {
         mask.put_pixel(*x, *y, Luma([0]));
@@ -87,19 +81,9 @@ fn foreground(image: &RgbImage) -> GrayImage {
     // Each pixel enters the queue once: it leaves the mask before it does.
     while let Some((x, y)) = edge.pop_front() {
         let here = *image.get_pixel(x, y);
-        let around = [
-            (x.wrapping_sub(1), y),
-            (x + 1, y),
-            (x, y.wrapping_sub(1)),
-            (x, y + 1),
-        ];
-        for (nx, ny) in around
-            .into_iter()
-            .filter(|(nx, ny)| *nx < width && *ny < height)
-        {
-            if mask.get_pixel(nx, ny).0[0] != 0
-                && distance(here, *image.get_pixel(nx, ny)) < TOLERANCE
-            {
+        let around = [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];
+        for (nx, ny) in around.into_iter().filter(|(nx, ny)| *nx < width && *ny < height) {
+            if mask.get_pixel(nx, ny).0[0] != 0 && distance(here, *image.get_pixel(nx, ny)) < TOLERANCE {
                 mask.put_pixel(nx, ny, Luma([0]));
                 edge.push_back((nx, ny));
             }
@@ -107,11 +91,7 @@ fn foreground(image: &RgbImage) -> GrayImage {
     }
     let kept = mask.pixels().filter(|pixel| pixel.0[0] != 0).count();
     let all = mask.pixels().count().max(1);
-    if kept * 50 < all || kept * 50 > all * 49 {
-        oval(width, height)
-    } else {
-        mask
-    }
+    if kept * 50 < all || kept * 50 > all * 49 { oval(width, height) } else { mask }
 }
 
 fn oval(width: u32, height: u32) -> GrayImage {
@@ -120,21 +100,14 @@ fn oval(width: u32, height: u32) -> GrayImage {
         let dx = (f64::from(x) - centre(width)) / (f64::from(width) * 0.42);
         let dy = (f64::from(y) - centre(height)) / (f64::from(height) * 0.42);
         let fade = ((1.08 - dx.hypot(dy)) / 0.16).clamp(0.0, 1.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 255"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 255")]
         let level = (fade * 255.0) as u8;
         Luma([level])
     })
 }
 
 fn distance(a: Rgb<u8>, b: Rgb<u8>) -> u32 {
-    a.0.iter()
-        .zip(b.0)
-        .map(|(a, b)| u32::from(a.abs_diff(b)).pow(2))
-        .sum()
+    a.0.iter().zip(b.0).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
 }
 
 fn luma(pixel: Rgb<u8>) -> u32 {
@@ -143,17 +116,12 @@ fn luma(pixel: Rgb<u8>) -> u32 {
 }
 
 fn weight(share: f32) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 255"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 255")]
     let weight = (share.clamp(0.0, 1.0) * 255.0) as u32;
     weight
 }
 
 /// `old` and `new` mixed, `weight` of 255 parts new.
 fn mix(old: u8, new: u8, weight: u32) -> u8 {
-    u8::try_from((u32::from(old) * (255 - weight) + u32::from(new) * weight) / 255)
-        .unwrap_or(u8::MAX)
+    u8::try_from((u32::from(old) * (255 - weight) + u32::from(new) * weight) / 255).unwrap_or(u8::MAX)
 }

@@ -45,21 +45,11 @@ pub(crate) fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, En
     match format {
         Format::Png => {
             // Smooth pictures shrink well with the plain difference to the left, the cheapest filter there is.
-            let encoder =
-                PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Sub);
-            encoder
-                .write_image(
-                    image.as_bytes(),
-                    image.width(),
-                    image.height(),
-                    image.color().into(),
-                )
-                .map_err(EncodeError::Image)?;
+            let encoder = PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Sub);
+            encoder.write_image(image.as_bytes(), image.width(), image.height(), image.color().into()).map_err(EncodeError::Image)?;
         }
         Format::Jpeg => {
-            JpegEncoder::new_with_quality(&mut file, 90)
-                .encode_image(&image.to_rgb8())
-                .map_err(EncodeError::Image)?;
+            JpegEncoder::new_with_quality(&mut file, 90).encode_image(&image.to_rgb8()).map_err(EncodeError::Image)?;
         }
         Format::Webp => {
             let rgba;
@@ -71,13 +61,10 @@ pub(crate) fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, En
                 rgb = image.to_rgb8();
                 webp::Encoder::from_rgb(&rgb, image.width(), image.height())
             };
-            let mut config = webp::WebPConfig::new()
-                .map_err(|()| EncodeError::Webp("no configuration".to_owned()))?;
+            let mut config = webp::WebPConfig::new().map_err(|()| EncodeError::Webp("no configuration".to_owned()))?;
             config.quality = 85.0;
             config.method = 2; // Half the time of the default for a few per cent more bytes.
-            let memory = encoder
-                .encode_advanced(&config)
-                .map_err(|error| EncodeError::Webp(format!("{error:?}")))?;
+            let memory = encoder.encode_advanced(&config).map_err(|error| EncodeError::Webp(format!("{error:?}")))?;
             file.extend_from_slice(&memory);
         }
     }

@@ -8,16 +8,8 @@ pub(super) struct Rng(u64);
 
 impl Rng {
     pub(super) fn new(prompt: &str, seed: u64) -> Self {
-        let digest = Sha256::new()
-            .chain_update(seed.to_le_bytes())
-            .chain_update(prompt)
-            .finalize();
-        Self(
-            digest
-                .iter()
-                .take(8)
-                .fold(0, |state, byte| (state << 8) | u64::from(*byte)),
-        )
+        let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(prompt).finalize();
+        Self(digest.iter().take(8).fold(0, |state, byte| (state << 8) | u64::from(*byte)))
     }
 
     fn next(&mut self) -> u64 {

@@ -34,12 +34,7 @@ impl Canvas {
     pub(super) fn new(width: u32, height: u32) -> Option<Self> {
         #[expect(clippy::cast_precision_loss, reason = "sides stay far below 2^24")]
         let (w, h) = (width as f32, height as f32);
-        Some(Self {
-            pixmap: Pixmap::new(width, height)?,
-            w,
-            h,
-            s: w.min(h),
-        })
+        Some(Self { pixmap: Pixmap::new(width, height)?, w, h, s: w.min(h) })
     }
 
     /// Covers everything with a gradient from `from` to `to`, points in shares of the width and the height.
@@ -49,11 +44,7 @@ impl Canvas {
         let ramp: Vec<Pixel> = (0..512_u16)
             .map(|i| {
                 let t = f32::from(i) / STEPS;
-                if t < 0.55 {
-                    opaque(lerp(a, b, t / 0.55))
-                } else {
-                    opaque(lerp(b, c, (t - 0.55) / 0.45))
-                }
+                if t < 0.55 { opaque(lerp(a, b, t / 0.55)) } else { opaque(lerp(b, c, (t - 0.55) / 0.45)) }
             })
             .collect();
         let (dx, dy) = ((to.0 - from.0) * self.w, (to.1 - from.1) * self.h);
@@ -73,19 +64,12 @@ impl Canvas {
     pub(super) fn bands(&mut self, bands: &[Band]) {
         let lowest = |band: &Band| band.line.iter().fold(f32::MIN, |a, b| a.max(*b));
         for (i, band) in bands.iter().enumerate() {
-            let hidden = bands[i + 1..]
-                .iter()
-                .filter(|later| later.alpha >= 1.0)
-                .map(lowest);
+            let hidden = bands[i + 1..].iter().filter(|later| later.alpha >= 1.0).map(lowest);
             let end = hidden.fold(f32::MAX, f32::min);
             let begin = band.line.iter().fold(f32::MAX, |a, b| a.min(*b));
             let (full, top, bottom) = (lowest(band), channels(band.top), channels(band.bottom));
             for (y, row) in self.rows(begin, end + 1.0) {
-                let color = lerp(
-                    top,
-                    bottom,
-                    ((y - band.y0) / (band.y1 - band.y0).max(1.0)).clamp(0.0, 1.0),
-                );
+                let color = lerp(top, bottom, ((y - band.y0) / (band.y1 - band.y0).max(1.0)).clamp(0.0, 1.0));
                 if y >= full && band.alpha >= 1.0 {
                     row.fill(opaque(color));
                 } else {
@@ -98,15 +82,7 @@ impl Canvas {
     }
 
     /// A rectangle that fades from `top` to `bottom`.
-    pub(super) fn tile(
-        &mut self,
-        x: f32,
-        y: f32,
-        side: f32,
-        top: Color,
-        bottom: Color,
-        alpha: f32,
-    ) {
+    pub(super) fn tile(&mut self, x: f32, y: f32, side: f32, top: Color, bottom: Color, alpha: f32) {
         let (top, bottom) = (channels(top), channels(bottom));
         for (row_y, row) in self.rows(y.round(), (y + side).round()) {
             let color = lerp(top, bottom, (row_y - y) / side);
@@ -135,15 +111,7 @@ impl Canvas {
     }
 
     /// A ball lit from the upper left.
-    pub(super) fn ball(
-        &mut self,
-        x: f32,
-        y: f32,
-        radius: f32,
-        bright: Color,
-        body: Color,
-        alpha: f32,
-    ) {
+    pub(super) fn ball(&mut self, x: f32, y: f32, radius: f32, bright: Color, body: Color, alpha: f32) {
         let (bright, body) = (channels(bright), channels(body));
         let scale = 1.0 / (radius * radius).max(1.0);
         self.round(x, y, radius, |pixel, d2, dx, dy| {
@@ -151,28 +119,15 @@ impl Canvas {
             let light = (1.0 - (lx * lx + ly * ly) * scale * 1.6).max(0.0);
             let rim = d2 * scale;
             let color = lerp(body, bright, light * light);
-            blend(
-                pixel,
-                color,
-                edge(d2, radius) * alpha * (1.0 - 0.4 * rim * rim),
-            );
+            blend(pixel, color, edge(d2, radius) * alpha * (1.0 - 0.4 * rim * rim));
         });
     }
 
     /// A path in one colour.
     pub(super) fn fill(&mut self, path: Option<Path>, shader: Shader<'_>) {
         if let Some(path) = path {
-            let paint = Paint {
-                shader,
-                ..Paint::default()
-            };
-            self.pixmap.fill_path(
-                &path,
-                &paint,
-                FillRule::Winding,
-                Transform::identity(),
-                None,
-            );
+            let paint = Paint { shader, ..Paint::default() };
+            self.pixmap.fill_path(&path, &paint, FillRule::Winding, Transform::identity(), None);
         }
     }
 
@@ -195,15 +150,9 @@ impl Canvas {
     fn rows(&mut self, from: f32, to: f32) -> impl Iterator<Item = (f32, &mut [Pixel])> {
         let height = self.h;
         let width = index(self.w).max(1);
-        let (from, to) = (
-            from.clamp(0.0, height).floor(),
-            to.clamp(0.0, height).ceil(),
-        );
+        let (from, to) = (from.clamp(0.0, height).floor(), to.clamp(0.0, height).ceil());
         let pixels = self.pixmap.data_mut().as_chunks_mut().0;
-        let rows = pixels
-            .chunks_exact_mut(width)
-            .skip(index(from))
-            .take(index((to - from).max(0.0)));
+        let rows = pixels.chunks_exact_mut(width).skip(index(from)).take(index((to - from).max(0.0)));
         rows.scan(from, |y, row| {
             let this = *y;
             *y += 1.0;
@@ -235,11 +184,7 @@ fn edge(d2: f32, radius: f32) -> f32 {
 }
 
 fn channels(color: Color) -> [f32; 3] {
-    [
-        color.red() * 255.0,
-        color.green() * 255.0,
-        color.blue() * 255.0,
-    ]
+    [color.red() * 255.0, color.green() * 255.0, color.blue() * 255.0]
 }
 
 fn lerp(a: [f32; 3], b: [f32; 3], t: f32) -> [f32; 3] {
@@ -252,21 +197,13 @@ fn opaque(color: [f32; 3]) -> Pixel {
 }
 
 fn level(value: f32) -> u8 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates, as wanted"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
     let level = (value + 0.5) as u8;
     level
 }
 
 fn index(value: f32) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates, as wanted"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
     let index = value as usize;
     index
 }

@@ -30,29 +30,19 @@ impl Stamp {
         }
         let box_width = u32::try_from(text.len()).unwrap_or(0) * GLYPH * scale + 8 * scale;
         let inked = |x: u32, y: u32| {
-            let (x, y) = (
-                x.checked_sub(4 * scale)? / scale,
-                y.checked_sub(3 * scale)? / scale,
-            );
+            let (x, y) = (x.checked_sub(4 * scale)? / scale, y.checked_sub(3 * scale)? / scale);
             let glyph = text.get(usize::try_from(x / GLYPH).ok()?)?;
             let row = glyph.get(usize::try_from(y).ok()?)?;
             Some(row & (1 << (x % GLYPH)) != 0)
         };
         let ink = (0..box_height).flat_map(|y| (0..box_width).map(move |x| (x, y)));
         let ink = ink.map(|(x, y)| inked(x, y).unwrap_or(false)).collect();
-        Some(Self {
-            left: margin,
-            top: height - margin - box_height,
-            width: box_width,
-            ink,
-        })
+        Some(Self { left: margin, top: height - margin - box_height, width: box_width, ink })
     }
 
     /// Each pixel of the box, and whether a letter covers it.
     pub(crate) fn pixels(&self) -> impl Iterator<Item = (u32, u32, bool)> {
-        (0_u32..)
-            .zip(&self.ink)
-            .map(|(i, ink)| (self.left + i % self.width, self.top + i / self.width, *ink))
+        (0_u32..).zip(&self.ink).map(|(i, ink)| (self.left + i % self.width, self.top + i / self.width, *ink))
     }
 }
 
@@ -63,11 +53,7 @@ pub(crate) fn mark(image: &mut RgbImage, prompt: &str) {
     };
     for (x, y, ink) in stamp.pixels() {
         let pixel = image.get_pixel_mut(x, y);
-        pixel.0 = if ink {
-            [236, 238, 242]
-        } else {
-            pixel.0.map(|channel| channel / 3)
-        };
+        pixel.0 = if ink { [236, 238, 242] } else { pixel.0.map(|channel| channel / 3) };
     }
 }
 
@@ -83,12 +69,6 @@ fn caption(prompt: &str, limit: usize) -> Vec<[u8; 8]> {
     }
     text.chars()
         .take(limit)
-        .map(|c| {
-            BASIC_FONTS
-                .get(c)
-                .or_else(|| LATIN_FONTS.get(c))
-                .or_else(|| BASIC_FONTS.get('?'))
-                .unwrap_or([0; 8])
-        })
+        .map(|c| BASIC_FONTS.get(c).or_else(|| LATIN_FONTS.get(c)).or_else(|| BASIC_FONTS.get('?')).unwrap_or([0; 8]))
         .collect()
 }

@@ -29,10 +29,7 @@ impl Codes {
         let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         codes.retain(|_, (expires, _)| *expires > now_ms);
         if codes.len() >= CAPACITY
-            && let Some(oldest) = codes
-                .iter()
-                .min_by_key(|(_, (expires, _))| *expires)
-                .map(|(code, _)| code.clone())
+            && let Some(oldest) = codes.iter().min_by_key(|(_, (expires, _))| *expires).map(|(code, _)| code.clone())
         {
             codes.remove(&oldest);
         }
@@ -41,11 +38,7 @@ impl Codes {
 
     /// Removes the code, whatever becomes of it then: it can be shown once.
     pub(super) fn take(&self, code: &str, now_ms: i64) -> Option<Grant> {
-        let (expires, grant) = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(code)?;
+        let (expires, grant) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(code)?;
         (expires > now_ms).then_some(grant)
     }
 }

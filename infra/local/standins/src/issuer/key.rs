@@ -60,10 +60,7 @@ pub(super) struct SigningKey {
 
 impl SigningKey {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            cell: OnceCell::new(),
-        }
+        Self { path, cell: OnceCell::new() }
     }
 
     /// The key. The first caller does the work, callers at the same time wait for it, and a failure is tried again.
@@ -71,9 +68,7 @@ impl SigningKey {
         self.cell
             .get_or_try_init(|| async {
                 let path = self.path.clone();
-                tokio::task::spawn_blocking(move || load_or_create(&path))
-                    .await
-                    .map_err(KeyError::Stopped)?
+                tokio::task::spawn_blocking(move || load_or_create(&path)).await.map_err(KeyError::Stopped)?
             })
             .await
     }
@@ -83,11 +78,8 @@ fn load_or_create(path: &Path) -> Result<Key, KeyError> {
     match std::fs::read_to_string(path) {
         Ok(pem) => from_pem(&pem),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let private =
-                RsaPrivateKey::new(&mut rand_core::OsRng, BITS).map_err(KeyError::Generate)?;
-            let pem = private
-                .to_pkcs8_pem(LineEnding::LF)
-                .map_err(KeyError::Malformed)?;
+            let private = RsaPrivateKey::new(&mut rand_core::OsRng, BITS).map_err(KeyError::Generate)?;
+            let pem = private.to_pkcs8_pem(LineEnding::LF).map_err(KeyError::Malformed)?;
             secret_file::create(path, pem.as_bytes()).map_err(KeyError::File)?;
             // Read back: if another process was first, its key counts.
             from_pem(&std::fs::read_to_string(path).map_err(KeyError::File)?)
@@ -101,9 +93,7 @@ fn from_pem(pem: &str) -> Result<Key, KeyError> {
     let n = URL_SAFE_NO_PAD.encode(private.n().to_bytes_be());
     let e = URL_SAFE_NO_PAD.encode(private.e().to_bytes_be());
     // The thumbprint of RFC 7638: members in this order, no white space.
-    let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(format!(
-        r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#
-    )));
+    let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#)));
     let jwk = json!({ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e });
     let encoding = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(KeyError::Unusable)?;
     Ok(Key { encoding, kid, jwk })

@@ -1,4 +1,4 @@
-//! An OpenID Connect issuer for signing in without an account anywhere: authorization code with PKCE, RS256 identity
+//! An `OpenID` Connect issuer for signing in without an account anywhere: authorization code with PKCE, RS256 identity
 //! tokens, a key set. Its one page asks which e-mail address to sign in as.
 //!
 //! Invariant: whatever a real issuer checks is checked here too, so a client that gets through here is a correct
@@ -72,13 +72,8 @@ pub fn person(typed_email: &str) -> Option<Person> {
 ///
 /// The signing key is read or made when it is first needed (opening the sign-in page starts that), because making an
 /// RSA key takes up to seconds.
-#[must_use]
 pub fn router(config: IssuerConfig) -> Router {
-    let issuer = Arc::new(Issuer {
-        key: SigningKey::new(config.key_dir.join("issuer-key.pem")),
-        codes: Codes::default(),
-        config,
-    });
+    let issuer = Arc::new(Issuer { key: SigningKey::new(config.key_dir.join("issuer-key.pem")), codes: Codes::default(), config });
     Router::new()
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/authorize", get(authorize::show).post(authorize::submit))
@@ -111,24 +106,13 @@ async fn discovery(State(issuer): State<Arc<Issuer>>) -> Response {
 
 async fn jwks(State(issuer): State<Arc<Issuer>>) -> Response {
     match issuer.key.get().await {
-        Ok(key) => (
-            [(header::CACHE_CONTROL, "public, max-age=3600")],
-            Json(json!({ "keys": [key.jwk] })),
-        )
-            .into_response(),
+        Ok(key) => ([(header::CACHE_CONTROL, "public, max-age=3600")], Json(json!({ "keys": [key.jwk] }))).into_response(),
         Err(error) => unavailable(&error),
     }
 }
 
 /// The answer when the signing key can neither be read nor made.
 fn unavailable(error: &key::KeyError) -> Response {
-    tracing::error!(
-        error = error as &dyn std::error::Error,
-        "The issuer has no signing key."
-    );
-    (
-        StatusCode::INTERNAL_SERVER_ERROR,
-        Json(json!({ "error": "server_error" })),
-    )
-        .into_response()
+    tracing::error!(error = error as &dyn std::error::Error, "The issuer has no signing key.");
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": "server_error" }))).into_response()
 }

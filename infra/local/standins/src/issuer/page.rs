@@ -10,24 +10,11 @@ const STYLE: &str = include_str!("page.css");
 
 /// The page's one stylesheet, a file of its own because the policy forbids inline style.
 pub(super) async fn stylesheet() -> Response {
-    (
-        [
-            (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-            (header::CACHE_CONTROL, "no-cache"),
-        ],
-        STYLE,
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], STYLE).into_response()
 }
 
 /// The form, with what was typed already and what is wrong with it.
-pub(super) fn sign_in(
-    status: StatusCode,
-    request: &Request,
-    email: &str,
-    name: &str,
-    problem: Option<&str>,
-) -> Response {
+pub(super) fn sign_in(status: StatusCode, request: &Request, email: &str, name: &str, problem: Option<&str>) -> Response {
     let mut hidden = String::new();
     let fields = [
         ("response_type", "code"),
@@ -42,18 +29,11 @@ pub(super) fn sign_in(
     ];
     for (field, value) in fields {
         // Writing to a String can't fail.
-        let _ = write!(
-            hidden,
-            r#"<input type="hidden" name="{field}" value="{}">"#,
-            escape(value)
-        );
+        let _ = write!(hidden, r#"<input type="hidden" name="{field}" value="{}">"#, escape(value));
     }
     let (alert, invalid) = match problem {
         Some(problem) => (
-            format!(
-                r#"<p class="problem" id="problem" role="alert">{}</p>"#,
-                escape(problem)
-            ),
+            format!(r#"<p class="problem" id="problem" role="alert">{}</p>"#, escape(problem)),
             r#" aria-invalid="true" aria-describedby="problem""#,
         ),
         None => (String::new(), r#" aria-describedby="email-hint""#),
@@ -82,10 +62,7 @@ pub(super) fn sign_in(
 
 /// A request that can't be sent back to anybody.
 pub(super) fn refusal(problem: &str) -> Response {
-    let body = format!(
-        r#"<h1>This sign-in can't go on</h1><p class="problem" role="alert">{}</p>"#,
-        escape(problem)
-    );
+    let body = format!(r#"<h1>This sign-in can't go on</h1><p class="problem" role="alert">{}</p>"#, escape(problem));
     document(StatusCode::BAD_REQUEST, "Sign-in refused", &body, None)
 }
 
@@ -111,12 +88,8 @@ fn document(status: StatusCode, title: &str, body: &str, redirect_uri: Option<&s
     // Chromium holds the redirect that follows a form to form-action as well.
     let back = redirect_uri
         .and_then(|uri| Url::parse(uri).ok())
-        .map_or_else(String::new, |uri| {
-            format!(" {}", uri.origin().ascii_serialization())
-        });
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; form-action 'self'{back}; base-uri 'none'; frame-ancestors 'none'"
-    );
+        .map_or_else(String::new, |uri| format!(" {}", uri.origin().ascii_serialization()));
+    let policy = format!("default-src 'none'; style-src 'self'; form-action 'self'{back}; base-uri 'none'; frame-ancestors 'none'");
     let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
     let fixed = [
@@ -124,10 +97,7 @@ fn document(status: StatusCode, title: &str, body: &str, redirect_uri: Option<&s
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));

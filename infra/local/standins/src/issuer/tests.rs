@@ -21,9 +21,7 @@ const START_S: i64 = 1_800_000_000;
 /// One key for all tests of this process: making one takes a while.
 fn key_dir() -> PathBuf {
     static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
-    DIR.get_or_init(|| tempfile::tempdir().unwrap())
-        .path()
-        .to_owned()
+    DIR.get_or_init(|| tempfile::tempdir().unwrap()).path().to_owned()
 }
 
 struct World {
@@ -41,9 +39,7 @@ impl World {
             client_secret: SECRET.to_owned(),
             redirect_uris: vec![CALLBACK.to_owned()],
             key_dir: key_dir(),
-            clock: Clock::from_fn(move || {
-                jiff::Timestamp::from_second(source.load(Ordering::SeqCst)).unwrap()
-            }),
+            clock: Clock::from_fn(move || jiff::Timestamp::from_second(source.load(Ordering::SeqCst)).unwrap()),
         });
         Self { router, now_s }
     }
@@ -56,31 +52,18 @@ impl World {
     }
 
     async fn get(&self, path: &str) -> (StatusCode, axum::http::HeaderMap, String) {
-        self.send(Request::get(path).body(Body::empty()).unwrap())
-            .await
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
-    async fn post(
-        &self,
-        path: &str,
-        fields: &[(&str, &str)],
-        basic: Option<(&str, &str)>,
-    ) -> (StatusCode, axum::http::HeaderMap, String) {
-        let mut request =
-            Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+    async fn post(&self, path: &str, fields: &[(&str, &str)], basic: Option<(&str, &str)>) -> (StatusCode, axum::http::HeaderMap, String) {
+        let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         if let Some((id, secret)) = basic {
             use base64::Engine;
-            let encode =
-                |s: &str| url::form_urlencoded::byte_serialize(s.as_bytes()).collect::<String>();
-            let pair = base64::engine::general_purpose::STANDARD.encode(format!(
-                "{}:{}",
-                encode(id),
-                encode(secret)
-            ));
+            let encode = |s: &str| url::form_urlencoded::byte_serialize(s.as_bytes()).collect::<String>();
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", encode(id), encode(secret)));
             request = request.header("authorization", format!("Basic {pair}"));
         }
-        self.send(request.body(Body::from(encode(fields))).unwrap())
-            .await
+        self.send(request.body(Body::from(encode(fields))).unwrap()).await
     }
 
     /// Signs in and returns the query of the address that the browser is sent to.
@@ -115,9 +98,7 @@ impl World {
 }
 
 fn encode(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish()
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }
 
 fn challenge() -> &'static str {
@@ -168,10 +149,7 @@ async fn a_client_gets_a_token_that_the_key_set_verifies() {
     let mut validation = Validation::new(jsonwebtoken::Algorithm::RS256);
     validation.set_audience(&["the-client"]);
     validation.set_issuer(&[ISSUER]);
-    let claims =
-        jsonwebtoken::decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &validation)
-            .unwrap()
-            .claims;
+    let claims = jsonwebtoken::decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &validation).unwrap().claims;
     assert_eq!(claims["email"], "ada@example.com");
     assert_eq!(claims["email_verified"], true);
     assert_eq!(claims["name"], "Ada <Lovelace>");
@@ -182,24 +160,16 @@ async fn a_client_gets_a_token_that_the_key_set_verifies() {
 
     let code = world.code("ada@example.com").await;
     let (_, again) = world.exchange(&code, &[]).await;
-    let again = jsonwebtoken::decode::<Value>(
-        again["id_token"].as_str().unwrap(),
-        &DecodingKey::from_jwk(key).unwrap(),
-        &validation,
-    )
-    .unwrap();
+    let again =
+        jsonwebtoken::decode::<Value>(again["id_token"].as_str().unwrap(), &DecodingKey::from_jwk(key).unwrap(), &validation).unwrap();
     assert_eq!(again.claims["sub"], claims["sub"]);
     let prepared = person(" Ada@Example.com ").unwrap();
     assert_eq!((claims["sub"].as_str(), claims["email"].as_str()), (Some(prepared.subject.as_str()), Some(prepared.email.as_str())));
     assert_eq!((prepared.name.as_str(), person("nobody")), ("ada", None));
     let code = world.code("grace@example.com").await;
     let (_, other) = world.exchange(&code, &[]).await;
-    let other = jsonwebtoken::decode::<Value>(
-        other["id_token"].as_str().unwrap(),
-        &DecodingKey::from_jwk(key).unwrap(),
-        &validation,
-    )
-    .unwrap();
+    let other =
+        jsonwebtoken::decode::<Value>(other["id_token"].as_str().unwrap(), &DecodingKey::from_jwk(key).unwrap(), &validation).unwrap();
     assert_ne!(other.claims["sub"], claims["sub"]);
 }
 
@@ -207,20 +177,11 @@ async fn a_client_gets_a_token_that_the_key_set_verifies() {
 async fn the_secret_may_travel_in_the_header() {
     let world = World::new();
     let code = world.code("ada@example.com").await;
-    let fields = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-    ];
-    let (status, headers, _) = world
-        .post("/token", &fields, Some(("the-client", "wrong")))
-        .await;
+    let fields = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    let (status, headers, _) = world.post("/token", &fields, Some(("the-client", "wrong"))).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert!(headers.contains_key("www-authenticate"));
-    let (status, _, _) = world
-        .post("/token", &fields, Some(("the-client", SECRET)))
-        .await;
+    let (status, _, _) = world.post("/token", &fields, Some(("the-client", SECRET))).await;
     assert_eq!(status, StatusCode::OK);
 }
 
@@ -228,21 +189,14 @@ async fn the_secret_may_travel_in_the_header() {
 async fn an_altered_exchange_is_refused_and_burns_the_code() {
     let world = World::new();
     for (field, value) in [
-        (
-            "code_verifier",
-            "another-verifier-of-at-least-forty-three-characters",
-        ),
+        ("code_verifier", "another-verifier-of-at-least-forty-three-characters"),
         ("code_verifier", "short"),
         ("redirect_uri", "http://localhost:8080/auth/callback/"),
         ("code", "another code"),
     ] {
         let code = world.code("ada@example.com").await;
         let (status, body) = world.exchange(&code, &[(field, value)]).await;
-        assert_eq!(
-            (status, body["error"].as_str()),
-            (StatusCode::BAD_REQUEST, Some("invalid_grant")),
-            "{field}={value}"
-        );
+        assert_eq!((status, body["error"].as_str()), (StatusCode::BAD_REQUEST, Some("invalid_grant")), "{field}={value}");
         let (status, _) = world.exchange(&code, &[]).await;
         let burnt = field != "code";
         assert_eq!(status == StatusCode::BAD_REQUEST, burnt, "{field}={value}");
@@ -267,16 +221,10 @@ async fn a_wrong_client_is_refused_without_burning_the_code() {
     let code = world.code("ada@example.com").await;
     for (field, value) in [("client_secret", "wrong"), ("client_id", "another")] {
         let (status, body) = world.exchange(&code, &[(field, value)]).await;
-        assert_eq!(
-            (status, body["error"].as_str()),
-            (StatusCode::UNAUTHORIZED, Some("invalid_client"))
-        );
+        assert_eq!((status, body["error"].as_str()), (StatusCode::UNAUTHORIZED, Some("invalid_client")));
     }
     let (status, body) = world.exchange(&code, &[("grant_type", "password")]).await;
-    assert_eq!(
-        (status, body["error"].as_str()),
-        (StatusCode::BAD_REQUEST, Some("unsupported_grant_type"))
-    );
+    assert_eq!((status, body["error"].as_str()), (StatusCode::BAD_REQUEST, Some("unsupported_grant_type")));
     assert_eq!(world.exchange(&code, &[]).await.0, StatusCode::OK);
 }
 
@@ -287,32 +235,16 @@ async fn an_altered_request_never_reaches_the_form() {
     let cases = [
         ("client_id", Some("another"), None),
         ("client_id", None, None),
-        (
-            "redirect_uri",
-            Some("http://localhost:8080/auth/callback?x=1"),
-            None,
-        ),
-        (
-            "redirect_uri",
-            Some("http://evil.example/auth/callback"),
-            None,
-        ),
+        ("redirect_uri", Some("http://localhost:8080/auth/callback?x=1"), None),
+        ("redirect_uri", Some("http://evil.example/auth/callback"), None),
         ("redirect_uri", None, None),
-        (
-            "response_type",
-            Some("token"),
-            Some("unsupported_response_type"),
-        ),
+        ("response_type", Some("token"), Some("unsupported_response_type")),
         ("scope", Some("email"), Some("invalid_scope")),
         ("state", None, Some("invalid_request")),
         ("nonce", None, Some("invalid_request")),
         ("code_challenge", None, Some("invalid_request")),
         ("code_challenge", Some("short"), Some("invalid_request")),
-        (
-            "code_challenge_method",
-            Some("plain"),
-            Some("invalid_request"),
-        ),
+        ("code_challenge_method", Some("plain"), Some("invalid_request")),
         ("code_challenge_method", None, Some("invalid_request")),
     ];
     for (name, value, error) in cases {
@@ -335,10 +267,7 @@ async fn an_altered_request_never_reaches_the_form() {
         }
     }
     let twice = format!("{}&nonce=again", encode(&request_fields()));
-    assert_eq!(
-        world.get(&format!("/authorize?{twice}")).await.0,
-        StatusCode::BAD_REQUEST
-    );
+    assert_eq!(world.get(&format!("/authorize?{twice}")).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
@@ -351,14 +280,9 @@ async fn the_page_escapes_and_forbids() {
     assert!(page.contains("value=\"&quot;&gt;&lt;script&gt;@example.com\""));
     assert!(!page.contains("<script") && !page.contains("<style") && !page.contains("style="));
     let policy = headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with(
-        "default-src 'none'; style-src 'self'; form-action 'self' http://localhost:8080;"
-    ));
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'; form-action 'self' http://localhost:8080;"));
     let (status, headers, _) = world.get("/style.css").await;
-    assert_eq!(
-        (status, headers["content-type"].to_str().unwrap()),
-        (StatusCode::OK, "text/css; charset=utf-8")
-    );
+    assert_eq!((status, headers["content-type"].to_str().unwrap()), (StatusCode::OK, "text/css; charset=utf-8"));
 
     let mut fields = request_fields();
     fields.push(("email", "not an address"));
@@ -382,14 +306,7 @@ async fn the_key_is_kept_for_its_owner_only() {
     let first = World::new().get("/jwks").await.2;
     let second = World::new().get("/jwks").await.2;
     assert_eq!(first, second);
-    let mode = std::fs::metadata(key_dir().join("issuer-key.pem"))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = std::fs::metadata(key_dir().join("issuer-key.pem")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(
-        std::fs::read_dir(key_dir()).unwrap().count(),
-        1,
-        "no draft is left behind"
-    );
+    assert_eq!(std::fs::read_dir(key_dir()).unwrap().count(), 1, "no draft is left behind");
 }

@@ -35,69 +35,37 @@ struct Claims<'a> {
 }
 
 /// Exchanges a code. Every answer is `no-store`, and errors are those of RFC 6749, section 5.2.
-pub(super) async fn exchange(
-    State(issuer): State<Arc<Issuer>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+pub(super) async fn exchange(State(issuer): State<Arc<Issuer>>, headers: HeaderMap, body: Bytes) -> Response {
     let mut response = match grant(&issuer, &headers, &body) {
         Ok(grant) => issue(&issuer, &grant).await,
-        Err(refused) => refused,
+        Err(refused) => refused.into_response(),
     };
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn grant(issuer: &Issuer, headers: &HeaderMap, body: &[u8]) -> Result<Grant, Response> {
+fn grant(issuer: &Issuer, headers: &HeaderMap, body: &[u8]) -> Result<Grant, Refused> {
     let mut fields = BTreeMap::new();
     for (name, value) in url::form_urlencoded::parse(body) {
-        if fields
-            .insert(name.into_owned(), value.into_owned())
-            .is_some()
-        {
-            return Err(error(
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "a parameter is there twice",
-            ));
+        if fields.insert(name.into_owned(), value.into_owned()).is_some() {
+            return Err(error(StatusCode::BAD_REQUEST, "invalid_request", "a parameter is there twice"));
         }
     }
     authenticate(issuer, headers, &fields)?;
     let field = |name: &str| {
-        let value = fields
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty());
-        value.ok_or_else(|| {
-            error(
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "a parameter is missing",
-            )
-        })
+        let value = fields.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        value.ok_or_else(|| error(StatusCode::BAD_REQUEST, "invalid_request", "a parameter is missing"))
     };
     if field("grant_type")? != "authorization_code" {
-        return Err(error(
-            StatusCode::BAD_REQUEST,
-            "unsupported_grant_type",
-            "only authorization_code is served",
-        ));
+        return Err(error(StatusCode::BAD_REQUEST, "unsupported_grant_type", "only authorization_code is served"));
     }
-    let (code, redirect_uri, verifier) = (
-        field("code")?,
-        field("redirect_uri")?,
-        field("code_verifier")?,
-    );
+    let (code, redirect_uri, verifier) = (field("code")?, field("redirect_uri")?, field("code_verifier")?);
 
     let invalid = |description| error(StatusCode::BAD_REQUEST, "invalid_grant", description);
     let grant = issuer.codes.take(code, issuer.config.clock.now_ms());
     let grant = grant.ok_or_else(|| invalid("the code is unknown, used or expired"))?;
     if grant.redirect_uri != redirect_uri {
-        return Err(invalid(
-            "redirect_uri differs from the authorization request",
-        ));
+        return Err(invalid("redirect_uri differs from the authorization request"));
     }
     // RFC 7636, section 4.1: 43 to 128 characters.
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
@@ -108,19 +76,11 @@ fn grant(issuer: &Issuer, headers: &HeaderMap, body: &[u8]) -> Result<Grant, Res
 }
 
 /// Accepts the client's secret in the header or in the body, but not in both.
-fn authenticate(
-    issuer: &Issuer,
-    headers: &HeaderMap,
-    fields: &BTreeMap<String, String>,
-) -> Result<(), Response> {
+fn authenticate(issuer: &Issuer, headers: &HeaderMap, fields: &BTreeMap<String, String>) -> Result<(), Refused> {
     let in_body = fields.contains_key("client_secret");
     let (id, secret) = match headers.get(header::AUTHORIZATION) {
         Some(_) if in_body => {
-            return Err(error(
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "the client authenticates in two ways",
-            ));
+            return Err(error(StatusCode::BAD_REQUEST, "invalid_request", "the client authenticates in two ways"));
         }
         Some(value) => basic(value).ok_or_else(wrong_client)?,
         None => {
@@ -129,14 +89,8 @@ fn authenticate(
         }
     };
     let same_id = id.as_bytes().ct_eq(issuer.config.client_id.as_bytes());
-    let same_secret = secret
-        .as_bytes()
-        .ct_eq(issuer.config.client_secret.as_bytes());
-    if (same_id & same_secret).into() {
-        Ok(())
-    } else {
-        Err(wrong_client())
-    }
+    let same_secret = secret.as_bytes().ct_eq(issuer.config.client_secret.as_bytes());
+    if (same_id & same_secret).into() { Ok(()) } else { Err(wrong_client()) }
 }
 
 /// The credentials of a Basic header, whose two parts are form-encoded first (RFC 6749, section 2.3.1).
@@ -151,10 +105,7 @@ fn basic(value: &HeaderValue) -> Option<(String, String)> {
 }
 
 fn form_decode(part: &str) -> String {
-    url::form_urlencoded::parse(part.as_bytes())
-        .next()
-        .map(|(name, _)| name.into_owned())
-        .unwrap_or_default()
+    url::form_urlencoded::parse(part.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
 async fn issue(issuer: &Issuer, grant: &Grant) -> Response {
@@ -163,11 +114,7 @@ async fn issue(issuer: &Issuer, grant: &Grant) -> Response {
         Err(error) => return unavailable(&error),
     };
     let Ok(access_token) = random_token() else {
-        return error(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "server_error",
-            "no randomness",
-        );
+        return error(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "no randomness").into_response();
     };
     let iat = issuer.config.clock.now().as_second();
     let claims = Claims {
@@ -201,23 +148,28 @@ pub(super) fn subject(email: &str) -> String {
     hex::encode(&Sha256::digest(format!("sign-in stand-in\n{email}"))[..16])
 }
 
-fn wrong_client() -> Response {
-    let mut response = error(
-        StatusCode::UNAUTHORIZED,
-        "invalid_client",
-        "the client's id or secret is wrong",
-    );
-    response.headers_mut().insert(
-        header::WWW_AUTHENTICATE,
-        HeaderValue::from_static("Basic realm=\"issuer\""),
-    );
-    response
+fn wrong_client() -> Refused {
+    error(StatusCode::UNAUTHORIZED, "invalid_client", "the client's id or secret is wrong")
 }
 
-fn error(status: StatusCode, error: &str, description: &str) -> Response {
-    (
-        status,
-        Json(json!({ "error": error, "error_description": description })),
-    )
-        .into_response()
+/// An error of RFC 6749, section 5.2.
+struct Refused {
+    status: StatusCode,
+    error: &'static str,
+    description: &'static str,
+}
+
+fn error(status: StatusCode, error: &'static str, description: &'static str) -> Refused {
+    Refused { status, error, description }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let body = Json(json!({ "error": self.error, "error_description": self.description }));
+        let mut response = (self.status, body).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"issuer\""));
+        }
+        response
+    }
 }

@@ -6,11 +6,7 @@ pub(super) enum Address<'a> {
     /// A full endpoint id, such as `fal-ai/flux/dev`.
     Endpoint(&'a str),
     /// A request, below its application (`fal-ai/flux`) or below its full endpoint id.
-    Request {
-        under: &'a str,
-        id: &'a str,
-        part: Part,
-    },
+    Request { under: &'a str, id: &'a str, part: Part },
 }
 
 /// The resources of one request.
@@ -34,11 +30,7 @@ pub(super) fn parse(path: &str) -> Option<Address<'_>> {
             Some((id, "cancel")) => (id, Part::Cancel),
             Some(_) => return None,
         };
-        return (segments(under) >= 2 && !id.is_empty()).then_some(Address::Request {
-            under,
-            id,
-            part,
-        });
+        return (segments(under) >= 2 && !id.is_empty()).then_some(Address::Request { under, id, part });
     }
     (segments(path) >= 2).then_some(Address::Endpoint(path))
 }
@@ -50,18 +42,11 @@ pub(super) fn application(endpoint: &str) -> &str {
         Some("workflows" | "comfy") => 3,
         _ => 2,
     };
-    endpoint
-        .match_indices('/')
-        .nth(wanted - 1)
-        .map_or(endpoint, |(end, _)| &endpoint[..end])
+    endpoint.match_indices('/').nth(wanted - 1).map_or(endpoint, |(end, _)| &endpoint[..end])
 }
 
 fn segments(path: &str) -> usize {
-    if path.split('/').any(str::is_empty) {
-        0
-    } else {
-        path.split('/').count()
-    }
+    if path.split('/').any(str::is_empty) { 0 } else { path.split('/').count() }
 }
 
 #[cfg(test)]
@@ -72,30 +57,12 @@ mod tests {
     fn paths_are_read() {
         let request = |under, id, part| Some(Address::Request { under, id, part });
         for (path, expected) in [
-            (
-                "/fal-ai/flux/dev",
-                Some(Address::Endpoint("fal-ai/flux/dev")),
-            ),
-            (
-                "/fal-ai/flux/requests/1",
-                request("fal-ai/flux", "1", Part::Result),
-            ),
-            (
-                "/fal-ai/flux/requests/1/response",
-                request("fal-ai/flux", "1", Part::Result),
-            ),
-            (
-                "/fal-ai/flux/dev/requests/1/status",
-                request("fal-ai/flux/dev", "1", Part::Status),
-            ),
-            (
-                "/fal-ai/flux/requests/1/status/stream",
-                request("fal-ai/flux", "1", Part::Stream),
-            ),
-            (
-                "/fal-ai/flux/requests/1/cancel",
-                request("fal-ai/flux", "1", Part::Cancel),
-            ),
+            ("/fal-ai/flux/dev", Some(Address::Endpoint("fal-ai/flux/dev"))),
+            ("/fal-ai/flux/requests/1", request("fal-ai/flux", "1", Part::Result)),
+            ("/fal-ai/flux/requests/1/response", request("fal-ai/flux", "1", Part::Result)),
+            ("/fal-ai/flux/dev/requests/1/status", request("fal-ai/flux/dev", "1", Part::Status)),
+            ("/fal-ai/flux/requests/1/status/stream", request("fal-ai/flux", "1", Part::Stream)),
+            ("/fal-ai/flux/requests/1/cancel", request("fal-ai/flux", "1", Part::Cancel)),
             ("/fal-ai/flux/requests/1/other", None),
             ("/fal-ai/requests/1", None),
             ("/fal-ai", None),

@@ -8,11 +8,7 @@ pub(super) enum Fault {
     /// Raised by the model: an HTTP status and one entry for each problem.
     Model { status: u16, details: Vec<Detail> },
     /// Raised by the platform around it.
-    Request {
-        status: u16,
-        error_type: &'static str,
-        detail: &'static str,
-    },
+    Request { status: u16, error_type: &'static str, detail: &'static str },
 }
 
 /// One entry of a model's error list.
@@ -28,16 +24,8 @@ pub(super) struct Detail {
 impl Detail {
     /// A problem of the kind `kind` with the input at `path` (below the body).
     pub(super) fn new(path: &[Value], kind: &'static str, msg: impl Into<String>) -> Self {
-        let loc = std::iter::once(json!("body"))
-            .chain(path.iter().cloned())
-            .collect();
-        Self {
-            loc,
-            msg: msg.into(),
-            kind,
-            ctx: None,
-            input: None,
-        }
+        let loc = std::iter::once(json!("body")).chain(path.iter().cloned()).collect();
+        Self { loc, msg: msg.into(), kind, ctx: None, input: None }
     }
 
     /// With the numbers that explain it.
@@ -57,10 +45,7 @@ impl Detail {
         entry.insert("loc".to_owned(), Value::Array(self.loc.clone()));
         entry.insert("msg".to_owned(), json!(self.msg));
         entry.insert("type".to_owned(), json!(self.kind));
-        entry.insert(
-            "url".to_owned(),
-            json!(format!("https://docs.fal.ai/errors#{}", self.kind)),
-        );
+        entry.insert("url".to_owned(), json!(format!("https://docs.fal.ai/errors#{}", self.kind)));
         for (name, value) in [("ctx", &self.ctx), ("input", &self.input)] {
             if let Some(value) = value {
                 entry.insert(name.to_owned(), value.clone());
@@ -73,31 +58,17 @@ impl Detail {
 impl Fault {
     /// A 422 with one entry.
     pub(super) fn invalid(detail: Detail) -> Self {
-        Self::Model {
-            status: 422,
-            details: vec![detail],
-        }
+        Self::Model { status: 422, details: vec![detail] }
     }
 
     /// The model broke.
     pub(super) fn internal() -> Self {
-        Self::Model {
-            status: 500,
-            details: vec![Detail::new(
-                &[],
-                "internal_server_error",
-                "Internal server error",
-            )],
-        }
+        Self::Model { status: 500, details: vec![Detail::new(&[], "internal_server_error", "Internal server error")] }
     }
 
     /// The caller ended it.
     pub(super) fn cancelled() -> Self {
-        Self::Request {
-            status: 499,
-            error_type: "client_cancelled",
-            detail: "Request cancelled by the client.",
-        }
+        Self::Request { status: 499, error_type: "client_cancelled", detail: "Request cancelled by the client." }
     }
 
     pub(super) fn status(&self) -> u16 {
@@ -112,9 +83,7 @@ impl Fault {
             Self::Model { details, .. } => {
                 json!({ "detail": details.iter().map(Detail::to_json).collect::<Vec<_>>() })
             }
-            Self::Request {
-                error_type, detail, ..
-            } => json!({ "detail": detail, "error_type": error_type }),
+            Self::Request { error_type, detail, .. } => json!({ "detail": detail, "error_type": error_type }),
         }
     }
 
@@ -122,9 +91,7 @@ impl Fault {
     pub(super) fn platform(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Model { .. } => None,
-            Self::Request {
-                error_type, detail, ..
-            } => Some((detail, error_type)),
+            Self::Request { error_type, detail, .. } => Some((detail, error_type)),
         }
     }
 }

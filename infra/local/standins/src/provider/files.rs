@@ -35,10 +35,7 @@ const SERVINGS: &[(Sentinel, &str)] = &[
 
 /// The way to serve the files of a request with these sentinels.
 pub(super) fn serving(sentinels: &Sentinels) -> &'static str {
-    SERVINGS
-        .iter()
-        .find(|(sentinel, _)| sentinels.has(*sentinel))
-        .map_or("plain", |(_, name)| name)
+    SERVINGS.iter().find(|(sentinel, _)| sentinels.has(*sentinel)).map_or("plain", |(_, name)| name)
 }
 
 /// Writes a file and returns its token. It is fetchable once its row is stored.
@@ -57,10 +54,7 @@ pub(super) fn remove(dir: &path::Path, tokens: impl IntoIterator<Item = String>)
     for token in tokens {
         match std::fs::remove_file(dir.join(&token)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "A file of the provider stand-in stays behind."
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "A file of the provider stand-in stays behind.");
             }
             _ => {}
         }
@@ -69,13 +63,8 @@ pub(super) fn remove(dir: &path::Path, tokens: impl IntoIterator<Item = String>)
 
 /// Removes the files of runs that a crash has ended before they were stored.
 pub(super) fn remove_strangers(dir: &path::Path, store: &Store) -> io::Result<()> {
-    let known: HashSet<String> = store
-        .call_now(|tx| {
-            tx.prepare("SELECT token FROM files")?
-                .query_map([], |row| row.get(0))?
-                .collect()
-        })
-        .map_err(io::Error::other)?;
+    let known: HashSet<String> =
+        store.call_now(|tx| tx.prepare("SELECT token FROM files")?.query_map([], |row| row.get(0))?.collect()).map_err(io::Error::other)?;
     let mut strangers = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -88,19 +77,12 @@ pub(super) fn remove_strangers(dir: &path::Path, store: &Store) -> io::Result<()
 }
 
 /// Serves one file.
-pub(super) async fn serve(
-    State(inner): State<Arc<Inner>>,
-    Path((token, name)): Path<(String, String)>,
-) -> Response {
+pub(super) async fn serve(State(inner): State<Arc<Inner>>, Path((token, name)): Path<(String, String)>) -> Response {
     let found = inner.store.call(move |tx| store::file(tx, &token)).await;
     let now_ms = inner.clock.now_ms();
     match found {
-        Ok(Some(file))
-            if file.name == name && file.expires_ms > now_ms && file.serving != "missing" =>
-        {
-            send(&inner, &file)
-                .await
-                .unwrap_or_else(|_| StatusCode::NOT_FOUND.into_response())
+        Ok(Some(file)) if file.name == name && file.expires_ms > now_ms && file.serving != "missing" => {
+            send(&inner, &file).await.unwrap_or_else(|_| StatusCode::NOT_FOUND.into_response())
         }
         Ok(_) => StatusCode::NOT_FOUND.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -110,8 +92,7 @@ pub(super) async fn serve(
 async fn send(inner: &Inner, file: &File) -> io::Result<Response> {
     let path = inner.files_dir().join(&file.token);
     let length = tokio::fs::metadata(&path).await?.len();
-    let whole =
-        || async { Ok::<_, io::Error>(ReaderStream::new(tokio::fs::File::open(&path).await?)) };
+    let whole = || async { Ok::<_, io::Error>(ReaderStream::new(tokio::fs::File::open(&path).await?)) };
     let half = || async {
         let bytes = tokio::fs::read(&path).await?;
         Ok::<_, io::Error>(Bytes::copy_from_slice(&bytes[..bytes.len() / 2]))
@@ -119,49 +100,22 @@ async fn send(inner: &Inner, file: &File) -> io::Result<Response> {
     let (content_type, length, body) = match file.serving.as_str() {
         "huge" => {
             let total = length.max(HUGE_BYTES);
-            (
-                file.content_type.as_str(),
-                Some(total),
-                Body::from_stream(whole().await?.chain(filler(total - length))),
-            )
+            (file.content_type.as_str(), Some(total), Body::from_stream(whole().await?.chain(filler(total - length))))
         }
-        "endless" => (
-            file.content_type.as_str(),
-            None,
-            Body::from_stream(whole().await?.chain(filler(ENDLESS_BYTES))),
-        ),
+        "endless" => (file.content_type.as_str(), None, Body::from_stream(whole().await?.chain(filler(ENDLESS_BYTES)))),
         "wrong-type" => {
             let page = "<!doctype html><title>Not a picture</title><p>This is a page.";
-            (
-                "text/html; charset=utf-8",
-                Some(page.len() as u64),
-                Body::from(page),
-            )
+            ("text/html; charset=utf-8", Some(page.len() as u64), Body::from(page))
         }
         "truncated" => {
             let bytes = half().await?;
-            (
-                file.content_type.as_str(),
-                Some(bytes.len() as u64),
-                Body::from(bytes),
-            )
+            (file.content_type.as_str(), Some(bytes.len() as u64), Body::from(bytes))
         }
         "cut" => {
-            let parts = [
-                Ok(half().await?),
-                Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
-            ];
-            (
-                file.content_type.as_str(),
-                Some(length),
-                Body::from_stream(stream::iter(parts)),
-            )
+            let parts = [Ok(half().await?), Err(io::Error::from(io::ErrorKind::ConnectionAborted))];
+            (file.content_type.as_str(), Some(length), Body::from_stream(stream::iter(parts)))
         }
-        _ => (
-            file.content_type.as_str(),
-            Some(length),
-            Body::from_stream(whole().await?),
-        ),
+        _ => (file.content_type.as_str(), Some(length), Body::from_stream(whole().await?)),
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -171,10 +125,7 @@ async fn send(inner: &Inner, file: &File) -> io::Result<Response> {
     if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
 }
 
@@ -182,9 +133,7 @@ async fn send(inner: &Inner, file: &File) -> io::Result<Response> {
 fn filler(bytes: u64) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
     stream::unfold(bytes, |left| async move {
         let step = left.min(FILLER.len() as u64);
-        let chunk = usize::try_from(step)
-            .map(|step| FILLER.slice(..step))
-            .unwrap_or_default();
+        let chunk = usize::try_from(step).map(|step| FILLER.slice(..step)).unwrap_or_default();
         (step > 0).then(|| (Ok(chunk), left - step))
     })
 }

@@ -19,11 +19,7 @@ const MAX_DECODED_BYTES: u64 = 8_192 * 8_192 * 4;
 ///
 /// # Errors
 /// The faults that the provider's models raise for files that can't be fetched, are too large or aren't pictures.
-pub(super) async fn picture(
-    client: &reqwest::Client,
-    url: &Value,
-    path: &[Value],
-) -> Result<DynamicImage, Fault> {
+pub(super) async fn picture(client: &reqwest::Client, url: &Value, path: &[Value]) -> Result<DynamicImage, Fault> {
     let bytes = bytes(client, url, path).await?;
     let refused = {
         let (path, url) = (path.to_vec(), url.clone());
@@ -64,21 +60,14 @@ fn decode(bytes: Vec<u8>) -> Result<DynamicImage, ImageError> {
 }
 
 async fn bytes(client: &reqwest::Client, url: &Value, path: &[Value]) -> Result<Vec<u8>, Fault> {
-    let failed = || {
-        Fault::invalid(
-            Detail::new(path, "file_download_error", "Failed to download the file").input(url),
-        )
-    };
+    let failed = || Fault::invalid(Detail::new(path, "file_download_error", "Failed to download the file").input(url));
     let too_large = || {
         let detail = Detail::new(path, "file_too_large", "The file is too large");
         Fault::invalid(detail.ctx(json!({ "max_size": MAX_BYTES })).input(url))
     };
     let address = url.as_str().ok_or_else(failed)?;
     if let Some(inline) = address.strip_prefix("data:") {
-        let encoded = inline
-            .split_once(";base64,")
-            .map(|(_, encoded)| encoded)
-            .ok_or_else(failed)?;
+        let encoded = inline.split_once(";base64,").map(|(_, encoded)| encoded).ok_or_else(failed)?;
         return STANDARD.decode(encoded).map_err(|_| failed());
     }
     let response = client.get(address).send().await.map_err(|_| failed())?;

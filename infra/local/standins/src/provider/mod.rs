@@ -11,10 +11,12 @@ mod address;
 mod fault;
 mod files;
 mod inputs;
+mod job;
 mod routes;
 mod runner;
 mod schema;
 mod sentinel;
+mod sizes;
 mod status;
 mod store;
 mod webhook;
@@ -26,7 +28,9 @@ mod tests;
 use crate::{Clock, secret_file};
 use axum::Router;
 use ed25519_dalek::SigningKey;
+use fault::Fault;
 use reqwest::redirect::Policy;
+use serde_json::{Value, json};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -97,12 +101,7 @@ impl Settings {
     #[must_use]
     pub fn immediate() -> Self {
         let none = Duration::ZERO;
-        Self {
-            queue_delay: none,
-            image_delay: none,
-            video_delay: none,
-            ..Self::default()
-        }
+        Self { queue_delay: none, image_delay: none, video_delay: none, ..Self::default() }
     }
 }
 
@@ -129,6 +128,16 @@ pub enum OpenError {
 /// The stand-in. Clones are the same one.
 #[derive(Clone)]
 pub struct Provider(Arc<Inner>);
+
+/// What the model at `endpoint` would answer to `body` at once: nothing if it takes it, and otherwise the error, with every problem in it.
+/// For tests that hold requests against the published schemas.
+#[must_use]
+pub fn refusal(endpoint: &str, body: &Value) -> Option<Value> {
+    match schema::endpoint(endpoint) {
+        Some(known) => known.check(body).err().map(|details| Fault::Model { status: 422, details }.body()),
+        None => Some(json!({ "detail": format!("Application '{endpoint}' not found") })),
+    }
+}
 
 struct Inner {
     dir: PathBuf,
@@ -180,7 +189,6 @@ impl Provider {
     }
 
     /// The routes, for a listener of their own at the base URL: an endpoint's id is the whole path.
-    #[must_use]
     pub fn router(&self) -> Router {
         routes::router(Arc::clone(&self.0))
     }
@@ -198,13 +206,7 @@ impl Provider {
 
     /// Changes the times and limits. Requests keep the times that they have begun with.
     pub fn update_settings(&self, change: impl FnOnce(&mut Settings)) {
-        change(
-            &mut self
-                .0
-                .settings
-                .write()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        change(&mut self.0.settings.write().unwrap_or_else(PoisonError::into_inner));
         self.0.wake();
     }
 
@@ -216,16 +218,12 @@ impl Provider {
 
 impl Inner {
     fn settings(&self) -> Settings {
-        self.settings
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says that something changed, to the runner and to whoever waits.
     fn wake(&self) {
-        self.changes
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
         self.wake.notify_one();
     }
 
@@ -236,16 +234,12 @@ impl Inner {
 
 /// A client that trusts the public authorities and, unlike reqwest's default, needs no process-wide provider.
 fn client(redirects: Policy) -> Result<reqwest::Client, OpenError> {
-    let roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .map_err(OpenError::Tls)?
-    .with_root_certificates(roots)
-    .with_no_client_auth();
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(OpenError::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(redirects)

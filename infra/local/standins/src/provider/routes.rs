@@ -41,71 +41,39 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
 }
 
 /// Endpoints and requests: the path is free-form, so one handler reads it.
-async fn queue(
-    State(inner): State<Arc<Inner>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn queue(State(inner): State<Arc<Inner>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     if !authorised(&inner, &headers) {
         return detail(StatusCode::UNAUTHORIZED, "invalid key credentials");
     }
-    let query: HashMap<String, String> =
-        url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect();
+    let query: HashMap<String, String> = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let answer = match (address::parse(uri.path()), method) {
-        (Some(Address::Endpoint(endpoint)), Method::POST) => {
-            submit(&inner, endpoint, &query, &headers, &body).await
-        }
+        (Some(Address::Endpoint(endpoint)), Method::POST) => submit(&inner, endpoint, &query, &headers, &body).await,
         (Some(Address::Request { under, id, part }), method) => {
             let found = find(&inner, under, id).await;
             let answer = match (found, part, method) {
                 (Err(error), _, _) => Err(error),
-                (Ok(None), _, _) => Ok((
-                    StatusCode::NOT_FOUND,
-                    Json(json!({ "status": "NOT_FOUND" })),
-                )
-                    .into_response()),
-                (Ok(Some(found)), Part::Status, Method::GET) => {
-                    Ok(show(&inner, found, wants_logs(&query)))
-                }
-                (Ok(Some((request, _))), Part::Result, Method::GET) => {
-                    Ok(status::result(&inner, &request))
-                }
-                (Ok(Some(_)), Part::Stream, Method::GET) => {
-                    Ok(watch(&inner, under, id, wants_logs(&query)))
-                }
-                (Ok(Some((request, _))), Part::Cancel, Method::PUT) => {
-                    cancel(&inner, request).await
-                }
+                (Ok(None), _, _) => Ok((StatusCode::NOT_FOUND, Json(json!({ "status": "NOT_FOUND" }))).into_response()),
+                (Ok(Some(found)), Part::Status, Method::GET) => Ok(show(&inner, found, wants_logs(&query))),
+                (Ok(Some((request, _))), Part::Result, Method::GET) => Ok(status::result(&inner, &request)),
+                (Ok(Some(_)), Part::Stream, Method::GET) => Ok(watch(&inner, under, id, wants_logs(&query))),
+                (Ok(Some((request, _))), Part::Cancel, Method::PUT) => cancel(&inner, request).await,
                 _ => Ok(detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")),
             };
             answer.map(|response| status::identified(response, id))
         }
-        (Some(Address::Endpoint(_)), _) => {
-            Ok(detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
-        }
+        (Some(Address::Endpoint(_)), _) => Ok(detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")),
         (None, _) => Ok(detail(StatusCode::NOT_FOUND, "Not Found")),
     };
     answer.unwrap_or_else(|error| {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "The provider stand-in's queue failed."
-        );
+        tracing::error!(error = &error as &dyn std::error::Error, "The provider stand-in's queue failed.");
         let body = json!({ "detail": "Internal error", "error_type": "internal_error" });
         (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
     })
 }
 
 fn authorised(inner: &Inner, headers: &HeaderMap) -> bool {
-    let shown = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let key = shown
-        .and_then(|value| value.strip_prefix("Key "))
-        .unwrap_or_default();
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = shown.and_then(|value| value.strip_prefix("Key ")).unwrap_or_default();
     key.as_bytes().ct_eq(inner.key.as_bytes()).into()
 }
 
@@ -117,20 +85,14 @@ async fn submit(
     body: &[u8],
 ) -> Result<Response, StoreError> {
     let Some(known) = schema::endpoint(endpoint) else {
-        return Ok(detail(
-            StatusCode::NOT_FOUND,
-            &format!("Application '{endpoint}' not found"),
-        ));
+        return Ok(detail(StatusCode::NOT_FOUND, &format!("Application '{endpoint}' not found")));
     };
     let Ok(input) = serde_json::from_slice::<Value>(body) else {
         let body = json!({ "detail": "The body is not JSON", "error_type": "bad_request" });
         return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
     };
     let webhook = match query.get("fal_webhook") {
-        Some(url)
-            if !Url::parse(url)
-                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) =>
-        {
+        Some(url) if !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) => {
             let body = json!({ "detail": "fal_webhook is not a URL", "error_type": "bad_request" });
             return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
         }
@@ -142,18 +104,17 @@ async fn submit(
         return Ok(detail(StatusCode::FORBIDDEN, reason));
     }
     if sentinels.has(Sentinel::SubmitUnavailable) {
-        let page =
-            Html("<html><head><title>503 Service Temporarily Unavailable</title></head></html>");
+        let page = Html("<html><head><title>503 Service Temporarily Unavailable</title></head></html>");
         return Ok((StatusCode::SERVICE_UNAVAILABLE, page).into_response());
     }
 
     let now_ms = inner.clock.now_ms();
-    let id = uuid::Uuid::now_v7().to_string();
+    let Ok(id) = request_id() else {
+        return Ok(detail(StatusCode::INTERNAL_SERVER_ERROR, "No randomness"));
+    };
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     // The provider refuses values up to 0.1 s, and so they are ignored here.
-    let start_within = header("x-fal-request-timeout")
-        .and_then(|value| value.parse::<f64>().ok())
-        .filter(|s| *s > 0.1);
+    let start_within = header("x-fal-request-timeout").and_then(|value| value.parse::<f64>().ok()).filter(|s| *s > 0.1);
     let new = NewRequest {
         id: id.clone(),
         endpoint: known.endpoint.clone(),
@@ -164,16 +125,9 @@ async fn submit(
         webhook,
         submitted_ms: now_ms,
         ready_ms: later(now_ms, inner.settings().queue_delay),
-        start_by_ms: start_within.map(|s| {
-            later(
-                now_ms,
-                Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX),
-            )
-        }),
+        start_by_ms: start_within.map(|s| later(now_ms, Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX))),
     };
-    let limit = query
-        .get("fal_max_queue_length")
-        .and_then(|value| value.parse::<u32>().ok());
+    let limit = query.get("fal_max_queue_length").and_then(|value| value.parse::<u32>().ok());
     let stored = inner
         .store
         .call(move |tx| {
@@ -187,9 +141,7 @@ async fn submit(
             }
             store::insert(tx, &new)?;
             let request = store::find(tx, &new.id)?;
-            request
-                .map(|request| store::position(tx, &request).map(|position| (request, position)))
-                .transpose()
+            request.map(|request| store::position(tx, &request).map(|position| (request, position))).transpose()
         })
         .await?;
     let Some((request, position)) = stored else {
@@ -203,9 +155,7 @@ async fn submit(
     }
     if sentinels.has(Sentinel::SubmitLost) {
         // A body that fails before its first byte makes the server close the connection without having said anything.
-        let nothing = stream::once(async {
-            Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))
-        });
+        let nothing = stream::once(async { Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionAborted)) });
         return Ok(Response::new(Body::from_stream(nothing)));
     }
     let object = status::object(inner, &request, position, false);
@@ -240,8 +190,7 @@ async fn find(inner: &Inner, under: &str, id: &str) -> Result<Option<(Request, u
             let Some(request) = store::find(tx, &id)? else {
                 return Ok(None);
             };
-            let here =
-                request.endpoint == under || address::application(&request.endpoint) == under;
+            let here = request.endpoint == under || address::application(&request.endpoint) == under;
             if !here || request.expires_ms.is_some_and(|expires| expires <= now_ms) {
                 return Ok(None);
             }
@@ -252,11 +201,7 @@ async fn find(inner: &Inner, under: &str, id: &str) -> Result<Option<(Request, u
 }
 
 fn show(inner: &Inner, (request, position): (Request, u32), logs: bool) -> Response {
-    let code = if request.state == Stage::Completed {
-        StatusCode::OK
-    } else {
-        StatusCode::ACCEPTED
-    };
+    let code = if request.state == Stage::Completed { StatusCode::OK } else { StatusCode::ACCEPTED };
     (code, Json(status::object(inner, &request, position, logs))).into_response()
 }
 
@@ -281,10 +226,7 @@ fn watch(inner: &Arc<Inner>, under: &str, id: &str, logs: bool) -> Response {
     let deadline = tokio::time::Instant::now() + STREAM;
     let events = stream::unfold(watcher, move |mut watcher| async move {
         while !watcher.over {
-            let (request, position) = find(&watcher.inner, &watcher.under, &watcher.id)
-                .await
-                .ok()
-                .flatten()?;
+            let (request, position) = find(&watcher.inner, &watcher.under, &watcher.id).await.ok().flatten()?;
             let object = status::object(&watcher.inner, &request, position, logs);
             watcher.over = request.state == Stage::Completed;
             if watcher.last.as_ref() != Some(&object) {
@@ -292,10 +234,7 @@ fn watch(inner: &Arc<Inner>, under: &str, id: &str, logs: bool) -> Response {
                 watcher.last = Some(object);
                 return Some((Ok(event), watcher));
             }
-            tokio::time::timeout_at(deadline, watcher.changes.changed())
-                .await
-                .ok()?
-                .ok()?;
+            tokio::time::timeout_at(deadline, watcher.changes.changed()).await.ok()?.ok()?;
         }
         None
     });
@@ -309,15 +248,10 @@ fn boxed(
 }
 
 async fn cancel(inner: &Inner, request: Request) -> Result<Response, StoreError> {
-    let ignored = serde_json::from_str(&request.input)
-        .is_ok_and(|input: Value| Sentinels::of(&input).has(Sentinel::CancelIgnored));
+    let ignored = serde_json::from_str(&request.input).is_ok_and(|input: Value| Sentinels::of(&input).has(Sentinel::CancelIgnored));
     let mut from = request.state;
     if from == Stage::Running && ignored {
-        return Ok((
-            StatusCode::ACCEPTED,
-            Json(json!({ "status": "CANCELLATION_REQUESTED" })),
-        )
-            .into_response());
+        return Ok((StatusCode::ACCEPTED, Json(json!({ "status": "CANCELLATION_REQUESTED" }))).into_response());
     }
     let mut ended = ending(inner, &request, Ended::failed(Fault::cancelled()));
     let id = request.id.clone();
@@ -346,24 +280,26 @@ async fn cancel(inner: &Inner, request: Request) -> Result<Response, StoreError>
     Ok((code, Json(json!({ "status": word }))).into_response())
 }
 
+/// A random UUID, which tells nothing about when or how much is asked here.
+fn request_id() -> Result<String, getrandom::Error> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random)?;
+    Ok(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
+}
+
 /// The seed that the input names, or one of its own: stored with the request, so that a second run is the same.
 fn seed(input: &Value) -> u64 {
-    input
-        .get("seed")
-        .and_then(Value::as_u64)
-        .unwrap_or_else(|| {
-            let mut bytes = [0_u8; 8];
-            // Without randomness every picture has the same seed, which harms nobody.
-            let _ = getrandom::fill(&mut bytes);
-            // Below 2^63, so that signed readers agree.
-            u64::from_le_bytes(bytes) >> 1
-        })
+    input.get("seed").and_then(Value::as_u64).unwrap_or_else(|| {
+        let mut bytes = [0_u8; 8];
+        // Without randomness every picture has the same seed, which harms nobody.
+        let _ = getrandom::fill(&mut bytes);
+        // Below 2^63, so that signed readers agree.
+        u64::from_le_bytes(bytes) >> 1
+    })
 }
 
 fn wants_logs(query: &HashMap<String, String>) -> bool {
-    query
-        .get("logs")
-        .is_some_and(|value| value == "1" || value == "true")
+    query.get("logs").is_some_and(|value| value == "1" || value == "true")
 }
 
 /// `from` and a while, in milliseconds.

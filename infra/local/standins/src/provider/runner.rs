@@ -38,11 +38,7 @@ pub(super) struct Ended {
 impl Ended {
     /// A run that failed before it began.
     pub(super) fn failed(fault: Fault) -> Self {
-        Self {
-            outcome: Err(fault),
-            sentinels: Sentinels::default(),
-            inference_s: 0.0,
-        }
+        Self { outcome: Err(fault), sentinels: Sentinels::default(), inference_s: 0.0 }
     }
 }
 
@@ -57,19 +53,14 @@ pub(super) async fn run(inner: &Arc<Inner>, shutdown: impl Future<Output = ()> +
     let mut delivering = 0;
     let mut swept_ms = i64::MIN;
     match inner.store.call(store::running).await {
-        Ok(running) => running
-            .into_iter()
-            .for_each(|request| spawn(inner, &mut tasks, request)),
+        Ok(running) => running.into_iter().for_each(|request| spawn(inner, &mut tasks, request)),
         Err(error) => report(&error),
     }
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let now_ms = inner.clock.now_ms();
         let sleep = match step(inner, now_ms, &mut tasks, &mut delivering, &mut swept_ms).await {
-            Ok(due_ms) => {
-                Duration::from_millis(u64::try_from(due_ms.saturating_sub(now_ms)).unwrap_or(0))
-                    .min(MAX_SLEEP)
-            }
+            Ok(due_ms) => Duration::from_millis(u64::try_from(due_ms.saturating_sub(now_ms)).unwrap_or(0)).min(MAX_SLEEP),
             Err(error) => {
                 report(&error);
                 Duration::from_secs(1)
@@ -99,21 +90,10 @@ async fn step(
     delivering: &mut usize,
     swept_ms: &mut i64,
 ) -> Result<i64, StoreError> {
-    for request in inner
-        .store
-        .call(move |tx| store::overdue(tx, now_ms))
-        .await?
-    {
-        let fault = Fault::Request {
-            status: 504,
-            error_type: "request_timeout",
-            detail: "Request timed out",
-        };
+    for request in inner.store.call(move |tx| store::overdue(tx, now_ms)).await? {
+        let fault = Fault::Request { status: 504, error_type: "request_timeout", detail: "Request timed out" };
         let ending = ending(inner, &request, Ended::failed(fault));
-        inner
-            .store
-            .call(move |tx| store::complete(tx, &request.id, State::Queued, &ending))
-            .await?;
+        inner.store.call(move |tx| store::complete(tx, &request.id, State::Queued, &ending)).await?;
         inner.wake();
     }
 
@@ -123,8 +103,7 @@ async fn step(
         .call(move |tx| {
             let mut started = Vec::new();
             for mut request in store::startable(tx, now_ms, settings.concurrency)? {
-                let video = schema::endpoint(&request.endpoint)
-                    .is_some_and(|endpoint| endpoint.task.is_video());
+                let video = schema::endpoint(&request.endpoint).is_some_and(|endpoint| endpoint.task.is_video());
                 let input: Value = serde_json::from_str(&request.input).unwrap_or_default();
                 let delay = match Sentinels::of(&input) {
                     sentinels if sentinels.has(Sentinel::RunLate) => settings.late_delay,
@@ -143,17 +122,10 @@ async fn step(
     if !started.is_empty() {
         inner.wake();
     }
-    started
-        .into_iter()
-        .for_each(|request| spawn(inner, tasks, request));
+    started.into_iter().for_each(|request| spawn(inner, tasks, request));
 
     let free = DELIVERIES_AT_ONCE.saturating_sub(*delivering);
-    let leased = inner
-        .store
-        .call(move |tx| {
-            store::lease_deliveries(tx, now_ms, now_ms.saturating_add(webhook::LEASE_MS), free)
-        })
-        .await?;
+    let leased = inner.store.call(move |tx| store::lease_deliveries(tx, now_ms, now_ms.saturating_add(webhook::LEASE_MS), free)).await?;
     for delivery in leased {
         *delivering += 1;
         let inner = Arc::clone(inner);
@@ -167,21 +139,14 @@ async fn step(
     }
 
     if now_ms.saturating_sub(*swept_ms) >= SWEEP_MS {
-        let tokens = inner
-            .store
-            .call(move |tx| store::sweep(tx, now_ms, now_ms.saturating_sub(ABANDONED_MS)))
-            .await?;
+        let tokens = inner.store.call(move |tx| store::sweep(tx, now_ms, now_ms.saturating_sub(ABANDONED_MS))).await?;
         let dir = inner.files_dir();
         tokio::task::spawn_blocking(move || files::remove(&dir, tokens)).await?;
         *swept_ms = now_ms;
+        inner.wake();
     }
-    let due_ms = inner
-        .store
-        .call(move |tx| store::next_due(tx, now_ms))
-        .await?;
-    Ok(due_ms
-        .unwrap_or(i64::MAX)
-        .min(swept_ms.saturating_add(SWEEP_MS)))
+    let due_ms = inner.store.call(move |tx| store::next_due(tx, now_ms)).await?;
+    Ok(due_ms.unwrap_or(i64::MAX).min(swept_ms.saturating_add(SWEEP_MS)))
 }
 
 fn spawn(inner: &Arc<Inner>, tasks: &mut JoinSet<Finished>, request: Request) {
@@ -208,27 +173,13 @@ async fn perform(inner: &Inner, request: Request) -> Result<(), StoreError> {
         wait_until(inner, request.until_ms.unwrap_or_default()).await;
     }
     let waited_s = match (request.started_ms, &outcome) {
-        (Some(started), Ok(_)) => {
-            Duration::from_millis(u64::try_from(inner.clock.now_ms() - started).unwrap_or(0))
-                .as_secs_f64()
-        }
+        (Some(started), Ok(_)) => Duration::from_millis(u64::try_from(inner.clock.now_ms() - started).unwrap_or(0)).as_secs_f64(),
         _ => begun.elapsed().as_secs_f64(),
     };
-    let ending = ending(
-        inner,
-        &request,
-        Ended {
-            outcome,
-            sentinels,
-            inference_s: waited_s,
-        },
-    );
+    let ending = ending(inner, &request, Ended { outcome, sentinels, inference_s: waited_s });
     let tokens: Vec<String> = ending.files.iter().map(|file| file.token.clone()).collect();
     let id = request.id;
-    let completed = inner
-        .store
-        .call(move |tx| store::complete(tx, &id, State::Running, &ending))
-        .await?;
+    let completed = inner.store.call(move |tx| store::complete(tx, &id, State::Running, &ending)).await?;
     if !completed {
         // It was cancelled meanwhile: nobody will ever know these files.
         let dir = inner.files_dir();
@@ -245,27 +196,11 @@ pub(super) fn ending(inner: &Inner, request: &Request, ended: Ended) -> Ending {
             if let Some(timings) = made.output.get_mut("timings") {
                 timings["inference"] = ended.inference_s.into();
             }
-            (
-                200,
-                made.output.to_string(),
-                None,
-                made.units.unwrap_or(ended.inference_s),
-                made.files,
-            )
+            (200, made.output.to_string(), None, made.units.unwrap_or(ended.inference_s), made.files)
         }
-        Err(fault) => (
-            fault.status(),
-            fault.body().to_string(),
-            fault.platform(),
-            0.0,
-            Vec::new(),
-        ),
+        Err(fault) => (fault.status(), fault.body().to_string(), fault.platform(), 0.0, Vec::new()),
     };
-    let keep_ms = if body.len() >= LARGE_RESULT_BYTES {
-        LARGE_RESULT_MS
-    } else {
-        RESULT_MS
-    };
+    let keep_ms = if body.len() >= LARGE_RESULT_BYTES { LARGE_RESULT_MS } else { RESULT_MS };
     let expires_ms = now_ms.saturating_add(keep_ms);
     let serving = files::serving(&ended.sentinels);
     let files = made.into_iter().map(|file| File {
@@ -307,8 +242,5 @@ async fn wait_until(inner: &Inner, moment_ms: i64) {
 }
 
 fn report(error: &StoreError) {
-    tracing::error!(
-        error = error as &dyn std::error::Error,
-        "The provider stand-in's queue failed."
-    );
+    tracing::error!(error = error as &dyn std::error::Error, "The provider stand-in's queue failed.");
 }

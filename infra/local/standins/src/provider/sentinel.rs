@@ -78,15 +78,8 @@ pub(super) struct Sentinels(Vec<Sentinel>);
 impl Sentinels {
     /// Those in the texts of an input.
     pub(super) fn of(input: &Value) -> Self {
-        let texts: Vec<&str> = input
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, value)| value.as_str())
-            .collect();
-        let said = ALL
-            .iter()
-            .filter(|(_, word)| texts.iter().any(|text| text.contains(word)));
+        let texts: Vec<&str> = input.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()).collect();
+        let said = ALL.iter().filter(|(_, word)| texts.iter().any(|text| text.contains(word)));
         Self(said.map(|(sentinel, _)| *sentinel).collect())
     }
 
@@ -102,10 +95,7 @@ impl Sentinels {
 
 /// A prompt as it is drawn: without its sentinels.
 pub(super) fn without(prompt: &str) -> String {
-    ALL.iter()
-        .fold(prompt.to_owned(), |text, (_, word)| text.replace(word, ""))
-        .trim()
-        .to_owned()
+    ALL.iter().fold(prompt.to_owned(), |text, (_, word)| text.replace(word, "")).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -115,18 +105,9 @@ mod tests {
 
     #[test]
     fn sentinels_are_found_and_removed() {
-        let sentinels = Sentinels::of(
-            &json!({"prompt": "a fox [[run:hang]] [[no:such]]", "negative_prompt": "[[media:black]]", "n": 1}),
-        );
-        assert!(
-            sentinels.has(Sentinel::RunHang)
-                && sentinels.has(Sentinel::MediaBlack)
-                && !sentinels.has(Sentinel::RunLate)
-        );
-        assert_eq!(
-            without("[[run:hang]] a fox [[no:such]]"),
-            "a fox [[no:such]]"
-        );
+        let sentinels = Sentinels::of(&json!({"prompt": "a fox [[run:hang]] [[no:such]]", "negative_prompt": "[[media:black]]", "n": 1}));
+        assert!(sentinels.has(Sentinel::RunHang) && sentinels.has(Sentinel::MediaBlack) && !sentinels.has(Sentinel::RunLate));
+        assert_eq!(without("[[run:hang]] a fox [[no:such]]"), "a fox [[no:such]]");
     }
 
     #[test]

@@ -18,12 +18,7 @@ const RETRYABLE: HeaderName = HeaderName::from_static("x-fal-retryable");
 
 /// The status object. `position` counts only while it is queued.
 pub(super) fn object(inner: &Inner, request: &Request, position: u32, logs: bool) -> Value {
-    let address = format!(
-        "{}/{}/requests/{}",
-        inner.base_url,
-        application(&request.endpoint),
-        request.id
-    );
+    let address = format!("{}/{}/requests/{}", inner.base_url, application(&request.endpoint), request.id);
     let mut object = json!({
         "request_id": request.id,
         "response_url": address,
@@ -58,20 +53,12 @@ pub(super) fn object(inner: &Inner, request: &Request, position: u32, logs: bool
 /// The result: the model's own status, headers and body.
 pub(super) fn result(inner: &Inner, request: &Request) -> Response {
     let (Some(status), Some(body)) = (request.status, &request.body) else {
-        return (
-            StatusCode::BAD_REQUEST,
-            Json(json!({ "detail": "Request is still in progress" })),
-        )
-            .into_response();
+        return (StatusCode::BAD_REQUEST, Json(json!({ "detail": "Request is still in progress" }))).into_response();
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, Json(payload(inner, body))).into_response();
     let headers = response.headers_mut();
-    put(
-        headers,
-        BILLABLE_UNITS,
-        &request.units.unwrap_or_default().to_string(),
-    );
+    put(headers, BILLABLE_UNITS, &request.units.unwrap_or_default().to_string());
     if let Some(kind) = &request.error_type {
         put(headers, ERROR_TYPE, kind);
         if kind == "request_timeout" {
@@ -80,8 +67,7 @@ pub(super) fn result(inner: &Inner, request: &Request) -> Response {
     }
     if status.is_client_error() || status.is_server_error() {
         // The header has two names; both are sent somewhere.
-        let retry = matches!(status.as_u16(), 502..=504)
-            && request.error_type.as_deref() != Some("request_timeout");
+        let retry = matches!(status.as_u16(), 502..=504) && request.error_type.as_deref() != Some("request_timeout");
         put(headers, NEEDS_RETRY, if retry { "1" } else { "0" });
         put(headers, RETRYABLE, if retry { "true" } else { "false" });
     }
@@ -112,16 +98,12 @@ fn complete_urls(value: &mut Value, base_url: &str) {
         Value::Object(object) => {
             for (name, value) in object {
                 match value {
-                    Value::String(url) if name == "url" && url.starts_with("/files/") => {
-                        url.insert_str(0, base_url)
-                    }
+                    Value::String(url) if name == "url" && url.starts_with("/files/") => url.insert_str(0, base_url),
                     value => complete_urls(value, base_url),
                 }
             }
         }
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|item| complete_urls(item, base_url)),
+        Value::Array(items) => items.iter_mut().for_each(|item| complete_urls(item, base_url)),
         _ => {}
     }
 }

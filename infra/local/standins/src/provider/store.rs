@@ -1,4 +1,4 @@
-//! The durable queue: one SQLite file with the requests, their files and their webhooks.
+//! The durable queue: one `SQLite` file with the requests, their files and their webhooks.
 //!
 //! Invariant: every change is one transaction that names the state it expects, and it is on disk when the call returns.
 
@@ -171,10 +171,7 @@ impl Store {
     }
 
     /// The same on this thread.
-    pub(super) fn call_now<T>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<T> {
+    pub(super) fn call_now<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let result = work(&transaction)?;
@@ -206,8 +203,7 @@ pub(super) fn insert(tx: &Transaction<'_>, new: &NewRequest) -> rusqlite::Result
 
 /// The request called `id`.
 pub(super) fn find(tx: &Transaction<'_>, id: &str) -> rusqlite::Result<Option<Request>> {
-    tx.query_row("SELECT * FROM requests WHERE id = ?1", [id], read)
-        .optional()
+    tx.query_row("SELECT * FROM requests WHERE id = ?1", [id], read).optional()
 }
 
 /// How many queued requests are before this one.
@@ -221,33 +217,17 @@ pub(super) fn position(tx: &Transaction<'_>, request: &Request) -> rusqlite::Res
 
 /// How many requests wait, in all or at one endpoint.
 pub(super) fn queued(tx: &Transaction<'_>, endpoint: Option<&str>) -> rusqlite::Result<u32> {
-    tx.query_row(
-        "SELECT count(*) FROM requests WHERE state = 'queued' AND (?1 IS NULL OR endpoint = ?1)",
-        [endpoint],
-        |row| row.get(0),
-    )
+    tx.query_row("SELECT count(*) FROM requests WHERE state = 'queued' AND (?1 IS NULL OR endpoint = ?1)", [endpoint], |row| row.get(0))
 }
 
 /// The queued requests that waited too long to start.
 pub(super) fn overdue(tx: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<Vec<Request>> {
-    many(
-        tx,
-        "SELECT * FROM requests WHERE state = 'queued' AND start_by_ms <= ?1 ORDER BY seq LIMIT 100",
-        now_ms,
-    )
+    many(tx, "SELECT * FROM requests WHERE state = 'queued' AND start_by_ms <= ?1 ORDER BY seq LIMIT 100", now_ms)
 }
 
 /// The first queued requests that may start, as many as there are free places. Those that hang take none.
-pub(super) fn startable(
-    tx: &Transaction<'_>,
-    now_ms: i64,
-    concurrency: usize,
-) -> rusqlite::Result<Vec<Request>> {
-    let running: usize = tx.query_row(
-        "SELECT count(*) FROM requests WHERE state = 'running' AND NOT hangs",
-        [],
-        |row| row.get(0),
-    )?;
+pub(super) fn startable(tx: &Transaction<'_>, now_ms: i64, concurrency: usize) -> rusqlite::Result<Vec<Request>> {
+    let running: usize = tx.query_row("SELECT count(*) FROM requests WHERE state = 'running' AND NOT hangs", [], |row| row.get(0))?;
     let waiting = "SELECT * FROM requests WHERE state = 'queued' AND ready_ms <= ?1 ORDER BY low, seq LIMIT 1000";
     let mut free = concurrency.saturating_sub(running);
     let ready = many(tx, waiting, now_ms)?;
@@ -262,32 +242,18 @@ pub(super) fn startable(
 }
 
 /// Moves a queued request to running; false if it was not queued.
-pub(super) fn start(
-    tx: &Transaction<'_>,
-    id: &str,
-    now_ms: i64,
-    until_ms: i64,
-) -> rusqlite::Result<bool> {
+pub(super) fn start(tx: &Transaction<'_>, id: &str, now_ms: i64, until_ms: i64) -> rusqlite::Result<bool> {
     let sql = "UPDATE requests SET state = 'running', started_ms = ?2, until_ms = ?3 WHERE id = ?1 AND state = 'queued'";
     Ok(tx.execute(sql, params![id, now_ms, until_ms])? == 1)
 }
 
 /// Everything that runs, as after a restart.
 pub(super) fn running(tx: &Transaction<'_>) -> rusqlite::Result<Vec<Request>> {
-    many(
-        tx,
-        "SELECT * FROM requests WHERE state = 'running' AND ?1 IS NOT NULL ORDER BY seq",
-        0,
-    )
+    many(tx, "SELECT * FROM requests WHERE state = 'running' AND ?1 IS NOT NULL ORDER BY seq", 0)
 }
 
 /// Completes a request that is in `from`; false, and no change, if it is in another state.
-pub(super) fn complete(
-    tx: &Transaction<'_>,
-    id: &str,
-    from: State,
-    ending: &Ending,
-) -> rusqlite::Result<bool> {
+pub(super) fn complete(tx: &Transaction<'_>, id: &str, from: State, ending: &Ending) -> rusqlite::Result<bool> {
     let changed = tx.execute(
         "UPDATE requests SET state = 'completed', status = ?3, body = ?4, error = ?5, error_type = ?6, units = ?7,
          inference_s = ?8, expires_ms = ?9 WHERE id = ?1 AND state = ?2",
@@ -313,10 +279,7 @@ pub(super) fn complete(
         )?;
     }
     for (kind, due_ms) in &ending.deliveries {
-        tx.execute(
-            "INSERT INTO deliveries (request, kind, attempt, due_ms) VALUES (?1, ?2, 0, ?3)",
-            params![id, kind, due_ms],
-        )?;
+        tx.execute("INSERT INTO deliveries (request, kind, attempt, due_ms) VALUES (?1, ?2, 0, ?3)", params![id, kind, due_ms])?;
     }
     Ok(true)
 }
@@ -338,23 +301,13 @@ pub(super) fn file(tx: &Transaction<'_>, token: &str) -> rusqlite::Result<Option
 }
 
 /// Takes up to `limit` webhooks that are due, and puts them off to `lease_ms`: a crash repeats them then.
-pub(super) fn lease_deliveries(
-    tx: &Transaction<'_>,
-    now_ms: i64,
-    lease_ms: i64,
-    limit: usize,
-) -> rusqlite::Result<Vec<Delivery>> {
+pub(super) fn lease_deliveries(tx: &Transaction<'_>, now_ms: i64, lease_ms: i64, limit: usize) -> rusqlite::Result<Vec<Delivery>> {
     let mut statement = tx.prepare_cached(
         "UPDATE deliveries SET due_ms = ?2 WHERE seq IN (SELECT seq FROM deliveries WHERE due_ms <= ?1 ORDER BY due_ms, seq LIMIT ?3)
          RETURNING seq, request, kind, attempt",
     )?;
     let rows = statement.query_map(params![now_ms, lease_ms, limit], |row| {
-        Ok(Delivery {
-            seq: row.get(0)?,
-            request: row.get(1)?,
-            kind: row.get(2)?,
-            attempt: row.get(3)?,
-        })
+        Ok(Delivery { seq: row.get(0)?, request: row.get(1)?, kind: row.get(2)?, attempt: row.get(3)? })
     })?;
     rows.collect()
 }
@@ -366,16 +319,8 @@ pub(super) fn drop_delivery(tx: &Transaction<'_>, seq: i64) -> rusqlite::Result<
 }
 
 /// Tries a webhook again at `due_ms`.
-pub(super) fn retry_delivery(
-    tx: &Transaction<'_>,
-    seq: i64,
-    attempt: u32,
-    due_ms: i64,
-) -> rusqlite::Result<()> {
-    tx.execute(
-        "UPDATE deliveries SET attempt = ?2, due_ms = ?3 WHERE seq = ?1",
-        params![seq, attempt, due_ms],
-    )?;
+pub(super) fn retry_delivery(tx: &Transaction<'_>, seq: i64, attempt: u32, due_ms: i64) -> rusqlite::Result<()> {
+    tx.execute("UPDATE deliveries SET attempt = ?2, due_ms = ?3 WHERE seq = ?1", params![seq, attempt, due_ms])?;
     Ok(())
 }
 
@@ -386,22 +331,14 @@ pub(super) fn untried(tx: &Transaction<'_>, id: &str) -> rusqlite::Result<bool> 
 }
 
 /// Forgets what has expired, and requests that began before `abandoned_ms` and never ended. Returns the files' tokens.
-pub(super) fn sweep(
-    tx: &Transaction<'_>,
-    now_ms: i64,
-    abandoned_ms: i64,
-) -> rusqlite::Result<Vec<String>> {
+pub(super) fn sweep(tx: &Transaction<'_>, now_ms: i64, abandoned_ms: i64) -> rusqlite::Result<Vec<String>> {
     let gone = "SELECT id FROM requests WHERE expires_ms <= ?1 OR (state <> 'completed' AND submitted_ms <= ?2)";
-    tx.execute(
-        &format!("DELETE FROM deliveries WHERE request IN ({gone})"),
-        params![now_ms, abandoned_ms],
-    )?;
+    tx.execute(&format!("DELETE FROM deliveries WHERE request IN ({gone})"), params![now_ms, abandoned_ms])?;
     tx.execute(
         "DELETE FROM requests WHERE expires_ms <= ?1 OR (state <> 'completed' AND submitted_ms <= ?2)",
         params![now_ms, abandoned_ms],
     )?;
-    let mut statement =
-        tx.prepare_cached("DELETE FROM files WHERE expires_ms <= ?1 RETURNING token")?;
+    let mut statement = tx.prepare_cached("DELETE FROM files WHERE expires_ms <= ?1 RETURNING token")?;
     let rows = statement.query_map([now_ms], |row| row.get(0))?;
     rows.collect()
 }

@@ -34,27 +34,14 @@ const UNSERIALISABLE: &str = "payload-error";
 /// The key set that verifies every webhook of this account.
 pub(super) async fn jwks(State(inner): State<Arc<Inner>>) -> Json<Value> {
     let x = URL_SAFE_NO_PAD.encode(inner.signing_key.verifying_key().as_bytes());
-    Json(
-        json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x, "use": "sig", "alg": "EdDSA" }] }),
-    )
+    Json(json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": x, "use": "sig", "alg": "EdDSA" }] }))
 }
 
 /// The webhooks of a request that ends at `now_ms`: kinds and times.
 pub(super) fn plan(sentinels: &Sentinels, now_ms: i64, late: Duration) -> Vec<(&'static str, i64)> {
-    use Sentinel::{
-        WebhookDuplicate, WebhookForged, WebhookLate, WebhookLost, WebhookPayloadError,
-    };
-    let due_ms = if sentinels.has(WebhookLate) {
-        later(now_ms, late)
-    } else {
-        now_ms
-    };
-    match sentinels.first(&[
-        WebhookLost,
-        WebhookForged,
-        WebhookDuplicate,
-        WebhookPayloadError,
-    ]) {
+    use Sentinel::{WebhookDuplicate, WebhookForged, WebhookLate, WebhookLost, WebhookPayloadError};
+    let due_ms = if sentinels.has(WebhookLate) { later(now_ms, late) } else { now_ms };
+    match sentinels.first(&[WebhookLost, WebhookForged, WebhookDuplicate, WebhookPayloadError]) {
         Some(WebhookLost) => Vec::new(),
         Some(WebhookForged) => vec![(FORGED, due_ms)],
         Some(WebhookDuplicate) => vec![(DUPLICATE, due_ms), (DUPLICATE, due_ms)],
@@ -70,19 +57,11 @@ pub(super) async fn deliver(inner: &Inner, delivery: Delivery) -> Result<(), Sto
     let settings = inner.settings();
     let next = match &request {
         Some(request) => {
-            let timeout = if delivery.attempt == 0 {
-                settings.webhook_timeout
-            } else {
-                RETRY_TIMEOUT
-            };
+            let timeout = if delivery.attempt == 0 { settings.webhook_timeout } else { RETRY_TIMEOUT };
             let answered = send(inner, request, &delivery.kind, timeout).await;
-            let over = matches!(answered, Answer::Accepted | Answer::Redirected)
-                || delivery.kind == FORGED;
+            let over = matches!(answered, Answer::Accepted | Answer::Redirected) || delivery.kind == FORGED;
             let attempts = delivery.attempt + 1;
-            let wait = settings
-                .webhook_backoff
-                .saturating_mul(1 << delivery.attempt.min(16))
-                .min(MAX_BACKOFF);
+            let wait = settings.webhook_backoff.saturating_mul(1 << delivery.attempt.min(16)).min(MAX_BACKOFF);
             let due_ms = later(inner.clock.now_ms(), wait);
             let expired = request.expires_ms.is_some_and(|expires| expires <= due_ms);
             (!over && attempts < MAX_ATTEMPTS && !expired).then_some((attempts, due_ms))
@@ -119,13 +98,7 @@ async fn send(inner: &Inner, request: &Request, kind: &str, timeout: Duration) -
     } else {
         &inner.signing_key
     };
-    let signature = sign(
-        key,
-        &request.id,
-        &inner.user_id,
-        &timestamp,
-        body.as_bytes(),
-    );
+    let signature = sign(key, &request.id, &inner.user_id, &timestamp, body.as_bytes());
     let sent = inner
         .deliver
         .post(url)
@@ -171,8 +144,5 @@ fn message(inner: &Inner, request: &Request, kind: &str) -> Value {
 /// the last.
 fn sign(key: &SigningKey, request: &str, user: &str, timestamp: &str, body: &[u8]) -> String {
     let digest = hex::encode(Sha256::digest(body));
-    hex::encode(
-        key.sign(format!("{request}\n{user}\n{timestamp}\n{digest}").as_bytes())
-            .to_bytes(),
-    )
+    hex::encode(key.sign(format!("{request}\n{user}\n{timestamp}\n{digest}").as_bytes()).to_bytes())
 }

@@ -16,10 +16,7 @@ pub(crate) enum Subject {
     /// A drawn scene, moving by itself.
     Scene(Scene),
     /// A picture that the eye wanders over, and perhaps another that takes its place at the end.
-    Pictures {
-        first: DynamicImage,
-        last: Option<DynamicImage>,
-    },
+    Pictures { first: DynamicImage, last: Option<DynamicImage> },
 }
 
 /// Three planes of one size: luma and both chromas.
@@ -43,28 +40,15 @@ enum Source<'a> {
 impl<'a> Painter<'a> {
     pub(super) fn new(subject: &'a Subject, prompt: &str, shot: Shot) -> Result<Self, FilmError> {
         let roomy = |picture: &DynamicImage| -> Result<Planes, FilmError> {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "sides of a film"
-            )]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sides of a film")]
             let side = |pixels: u32| (f64::from(pixels) * ROOM) as u32;
-            Ok(planes(
-                &cover(picture, side(shot.width), side(shot.height))?.to_rgb8(),
-            ))
+            Ok(planes(&cover(picture, side(shot.width), side(shot.height))?.to_rgb8()))
         };
         let source = match subject {
             Subject::Scene(scene) => Source::Scene(scene),
-            Subject::Pictures { first, last } => Source::Pictures {
-                first: roomy(first)?,
-                last: last.as_ref().map(roomy).transpose()?,
-            },
+            Subject::Pictures { first, last } => Source::Pictures { first: roomy(first)?, last: last.as_ref().map(roomy).transpose()? },
         };
-        Ok(Self {
-            source,
-            shot,
-            stamp: Stamp::new(shot.width, shot.height, prompt),
-        })
+        Ok(Self { source, shot, stamp: Stamp::new(shot.width, shot.height, prompt) })
     }
 
     /// Whether there is another picture to end with.
@@ -78,11 +62,7 @@ impl<'a> Painter<'a> {
         let mut frame = match &self.source {
             Source::Scene(scene) => {
                 let shrink = shot.width.max(shot.height).div_ceil(PAINTED).max(1);
-                let small = planes(&scene.render(
-                    shot.width.div_ceil(shrink),
-                    shot.height.div_ceil(shrink),
-                    phase,
-                ));
+                let small = planes(&scene.render(shot.width.div_ceil(shrink), shot.height.div_ceil(shrink), phase));
                 let whole = (0.0, 0.0, f64::from(small.width), f64::from(small.height));
                 scale(&small, whole, shot)?
             }
@@ -104,31 +84,17 @@ impl<'a> Painter<'a> {
 
 /// The part of a picture that is seen at `phase`: it drifts in a circle and breathes.
 fn wander(planes: &Planes, shot: Shot, phase: f32) -> (f64, f64, f64, f64) {
-    let (sin, cos) = (
-        f64::from((TAU * phase).sin()),
-        f64::from((TAU * phase).cos()),
-    );
+    let (sin, cos) = (f64::from((TAU * phase).sin()), f64::from((TAU * phase).cos()));
     let zoom = 1.0 + 0.02 * (1.0 - cos);
     let (width, height) = (f64::from(shot.width) * zoom, f64::from(shot.height) * zoom);
-    let room =
-        |all: u32, part: f64, at: f64| ((f64::from(all) - part) / 2.0 * (1.0 + 0.8 * at)).max(0.0);
-    let (left, top) = (
-        room(planes.width, width, sin),
-        room(planes.height, height, sin * 0.6),
-    );
-    (
-        left,
-        top,
-        width.min(f64::from(planes.width) - left),
-        height.min(f64::from(planes.height) - top),
-    )
+    let room = |all: u32, part: f64, at: f64| ((f64::from(all) - part) / 2.0 * (1.0 + 0.8 * at)).max(0.0);
+    let (left, top) = (room(planes.width, width, sin), room(planes.height, height, sin * 0.6));
+    (left, top, width.min(f64::from(planes.width) - left), height.min(f64::from(planes.height) - top))
 }
 
 /// A part (left, top, width, height) of some planes as a frame of the film's size.
 fn scale(planes: &Planes, part: (f64, f64, f64, f64), shot: Shot) -> Result<YuvFrame, FilmError> {
-    let scaled = |from: &[u8], width, height| {
-        plane((planes.width, planes.height, from), part, (width, height))
-    };
+    let scaled = |from: &[u8], width, height| plane((planes.width, planes.height, from), part, (width, height));
     let [y, u, v] = &planes.planes;
     Ok(YuvFrame {
         width: usize::try_from(shot.width).unwrap_or(0),
@@ -154,44 +120,25 @@ fn planes(image: &RgbImage) -> Planes {
             plane.push(u8::try_from(value.clamp(0, 255)).unwrap_or(0));
         }
     }
-    Planes {
-        width: image.width(),
-        height: image.height(),
-        planes,
-    }
+    Planes { width: image.width(), height: image.height(), planes }
 }
 
 /// `share` of `other` in `frame`.
 fn mix(frame: &mut YuvFrame, other: &YuvFrame, share: f32) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 256"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 256")]
     let weight = (share.clamp(0.0, 1.0) * 256.0) as u32;
-    for (plane, other) in [
-        (&mut frame.y, &other.y),
-        (&mut frame.u, &other.u),
-        (&mut frame.v, &other.v),
-    ] {
+    for (plane, other) in [(&mut frame.y, &other.y), (&mut frame.u, &other.u), (&mut frame.v, &other.v)] {
         for (old, new) in plane.iter_mut().zip(other) {
-            *old = u8::try_from((u32::from(*old) * (256 - weight) + u32::from(*new) * weight) >> 8)
-                .unwrap_or(u8::MAX);
+            *old = u8::try_from((u32::from(*old) * (256 - weight) + u32::from(*new) * weight) >> 8).unwrap_or(u8::MAX);
         }
     }
 }
 
 fn mark(frame: &mut YuvFrame, stamp: &Stamp) {
-    let index = |x: u32, y: u32, width: usize| {
-        usize::try_from(y).unwrap_or(0) * width + usize::try_from(x).unwrap_or(0)
-    };
+    let index = |x: u32, y: u32, width: usize| usize::try_from(y).unwrap_or(0) * width + usize::try_from(x).unwrap_or(0);
     for (x, y, ink) in stamp.pixels() {
         if let Some(luma) = frame.y.get_mut(index(x, y, frame.width)) {
-            *luma = if ink {
-                220
-            } else {
-                16 + luma.saturating_sub(16) / 3
-            };
+            *luma = if ink { 220 } else { 16 + luma.saturating_sub(16) / 3 };
         }
         let at = index(x / 2, y / 2, frame.width / 2);
         for plane in [&mut frame.u, &mut frame.v] {

@@ -62,10 +62,7 @@ impl Shot {
     fn loop_frames(&self) -> u32 {
         let affordable = LOOP_PIXELS / (u64::from(self.width) * u64::from(self.height)).max(1);
         let affordable = u32::try_from(affordable).unwrap_or(u32::MAX);
-        affordable
-            .clamp(self.fps, self.fps * LOOP_SECONDS)
-            .min(self.frames())
-            .max(2)
+        affordable.clamp(self.fps, self.fps * LOOP_SECONDS).min(self.frames()).max(2)
     }
 }
 
@@ -87,21 +84,12 @@ pub(crate) fn film(subject: &Subject, prompt: &str, shot: Shot) -> Result<Vec<u8
     }
     let fades = painter.fades();
     let body = encode(&painter, shot, looped, fades)?;
-    samples.extend(
-        body.iter()
-            .cycle()
-            .take(usize::try_from(total).unwrap_or(0)),
-    );
+    samples.extend(body.iter().cycle().take(usize::try_from(total).unwrap_or(0)));
     mux::mp4(samples.into_iter(), shot)
 }
 
 /// Encodes one run of `count` frames, from the loop's beginning to its end.
-fn encode(
-    painter: &frames::Painter<'_>,
-    shot: Shot,
-    count: u32,
-    fade: bool,
-) -> Result<Vec<Sample>, FilmError> {
+fn encode(painter: &frames::Painter<'_>, shot: Shot, count: u32, fade: bool) -> Result<Vec<Sample>, FilmError> {
     let side = |pixels: u32| usize::try_from(pixels).unwrap_or(0);
     let mut config = EncoderConfig::new(side(shot.width), side(shot.height));
     config.profile = Profile::Main; // The widest support among decoders that know CABAC.

@@ -6,35 +6,19 @@ use image::{DynamicImage, Rgb, RgbImage};
 use std::collections::HashMap;
 use std::process::Command;
 
-const SHOT: Shot = Shot {
-    width: 320,
-    height: 180,
-    fps: 24,
-    seconds: 6,
-    audio: true,
-    index_first: true,
-};
+const SHOT: Shot = Shot { width: 320, height: 180, fps: 24, seconds: 6, audio: true, index_first: true };
 
 fn scene() -> Subject {
     Subject::Scene(Scene::new("hills at dawn", 1))
 }
 
 /// The boxes in `bytes`, by their path of names; tracks are numbered in order.
-fn boxes(
-    bytes: &[u8],
-    path: &str,
-    tracks: &mut u32,
-    found: &mut HashMap<String, Vec<u8>>,
-    order: &mut Vec<String>,
-) {
+fn boxes(bytes: &[u8], path: &str, tracks: &mut u32, found: &mut HashMap<String, Vec<u8>>, order: &mut Vec<String>) {
     let mut rest = bytes;
     while rest.len() >= 8 {
         let size = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
         let mut name = String::from_utf8_lossy(&rest[4..8]).into_owned();
-        assert!(
-            (8..=rest.len()).contains(&size),
-            "{path}/{name} has a size of {size}"
-        );
+        assert!((8..=rest.len()).contains(&size), "{path}/{name} has a size of {size}");
         let body = &rest[8..size];
         if name == "trak" {
             name = format!("trak{tracks}");
@@ -67,11 +51,7 @@ impl Movie {
     fn read(bytes: &[u8]) -> Self {
         let (mut found, mut order, mut tracks) = (HashMap::new(), Vec::new(), 0);
         boxes(bytes, "", &mut tracks, &mut found, &mut order);
-        Self {
-            found,
-            order,
-            tracks,
-        }
+        Self { found, order, tracks }
     }
 
     fn table(&self, track: u32, name: &str) -> &[u8] {
@@ -81,11 +61,8 @@ impl Movie {
     /// Samples and length in seconds of a track.
     fn length(&self, track: u32) -> (u32, f64) {
         let stts = self.table(track, "stts");
-        let entries =
-            (0..word(stts, 4) as usize).map(|i| (word(stts, 8 + 8 * i), word(stts, 12 + 8 * i)));
-        let (count, ticks) = entries.fold((0, 0), |(n, t), (count, delta)| {
-            (n + count, t + count * delta)
-        });
+        let entries = (0..word(stts, 4) as usize).map(|i| (word(stts, 8 + 8 * i), word(stts, 12 + 8 * i)));
+        let (count, ticks) = entries.fold((0, 0), |(n, t), (count, delta)| (n + count, t + count * delta));
         let mdhd = &self.found[&format!("/moov/trak{track}/mdia/mdhd")];
         let scale = word(mdhd, if mdhd[0] == 1 { 20 } else { 12 });
         (count, f64::from(ticks) / f64::from(scale))
@@ -105,28 +82,11 @@ fn probe(bytes: &[u8]) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("film.mp4");
     std::fs::write(&path, bytes).unwrap();
-    let decoded = Command::new("ffmpeg")
-        .args(["-v", "error", "-xerror", "-i"])
-        .arg(&path)
-        .args(["-f", "null", "-"])
-        .output()
-        .unwrap();
-    assert!(
-        decoded.status.success() && decoded.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&decoded.stderr)
-    );
+    let decoded = Command::new("ffmpeg").args(["-v", "error", "-xerror", "-i"]).arg(&path).args(["-f", "null", "-"]).output().unwrap();
+    assert!(decoded.status.success() && decoded.stderr.is_empty(), "{}", String::from_utf8_lossy(&decoded.stderr));
     let entries = "stream=codec_name,profile,width,height,nb_read_frames,duration,r_frame_rate,channels,sample_rate";
     let output = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-count_frames",
-            "-of",
-            "default=noprint_wrappers=1",
-            "-show_entries",
-            entries,
-        ])
+        .args(["-v", "error", "-count_frames", "-of", "default=noprint_wrappers=1", "-show_entries", entries])
         .arg(&path)
         .output()
         .unwrap();
@@ -166,19 +126,10 @@ fn a_film_has_the_asked_size_rate_length_and_silence() {
 
 #[test]
 fn the_index_may_come_last_and_silence_may_be_left_out() {
-    let shot = Shot {
-        audio: false,
-        index_first: false,
-        seconds: 1,
-        fps: 50,
-        ..SHOT
-    };
+    let shot = Shot { audio: false, index_first: false, seconds: 1, fps: 50, ..SHOT };
     let bytes = film(&scene(), "", shot).unwrap();
     let movie = Movie::read(&bytes);
-    assert_eq!(
-        (movie.order.as_slice(), movie.tracks),
-        (["ftyp", "mdat", "moov"].map(String::from).as_slice(), 1)
-    );
+    assert_eq!((movie.order.as_slice(), movie.tracks), (["ftyp", "mdat", "moov"].map(String::from).as_slice(), 1));
     assert_eq!(movie.length(0).0, 50);
     if let Some(said) = probe(&bytes) {
         assert!(said.contains("nb_read_frames=50"), "{said}");
@@ -188,24 +139,12 @@ fn the_index_may_come_last_and_silence_may_be_left_out() {
 #[test]
 fn a_film_from_pictures_begins_with_one_and_ends_with_the_other() {
     let plain = |color| DynamicImage::ImageRgb8(RgbImage::from_pixel(90, 160, Rgb(color)));
-    let subject = Subject::Pictures {
-        first: plain([250, 10, 10]),
-        last: Some(plain([10, 10, 250])),
-    };
+    let subject = Subject::Pictures { first: plain([250, 10, 10]), last: Some(plain([10, 10, 250])) };
     let painter = frames::Painter::new(&subject, "", SHOT).unwrap();
-    let (start, end) = (
-        painter.paint(0.0, true).unwrap(),
-        painter.paint(1.0, true).unwrap(),
-    );
+    let (start, end) = (painter.paint(0.0, true).unwrap(), painter.paint(1.0, true).unwrap());
     let middle = SHOT.width as usize / 4 + SHOT.width as usize / 2 * (SHOT.height as usize / 4);
-    assert!(
-        start.v[middle] > 200 && start.u[middle] < 128,
-        "red has much red difference"
-    );
-    assert!(
-        end.u[middle] > 200 && end.v[middle] < 128,
-        "blue has much blue difference"
-    );
+    assert!(start.v[middle] > 200 && start.u[middle] < 128, "red has much red difference");
+    assert!(end.u[middle] > 200 && end.v[middle] < 128, "blue has much blue difference");
 
     let bytes = film(&subject, "", SHOT).unwrap();
     assert_eq!(Movie::read(&bytes).length(0).0, 144);
@@ -217,21 +156,12 @@ fn a_film_from_pictures_begins_with_one_and_ends_with_the_other() {
 #[test]
 fn the_same_film_has_the_same_bytes() {
     let shot = Shot { seconds: 1, ..SHOT };
-    assert_eq!(
-        film(&scene(), "a", shot).unwrap(),
-        film(&scene(), "a", shot).unwrap()
-    );
+    assert_eq!(film(&scene(), "a", shot).unwrap(), film(&scene(), "a", shot).unwrap());
 }
 
 #[test]
 fn loops_and_levels_fit_the_size() {
-    let shot = |width, height, fps, seconds| Shot {
-        width,
-        height,
-        fps,
-        seconds,
-        ..SHOT
-    };
+    let shot = |width, height, fps, seconds| Shot { width, height, fps, seconds, ..SHOT };
     assert_eq!(shot(1280, 720, 24, 8).loop_frames(), 96);
     assert_eq!(shot(1920, 1080, 25, 6).loop_frames(), 53);
     assert_eq!(shot(3840, 2160, 25, 6).loop_frames(), 25);
@@ -241,52 +171,4 @@ fn loops_and_levels_fit_the_size() {
     assert_eq!(level(shot(1920, 1080, 50, 6)), 42);
     assert_eq!(level(shot(3840, 2160, 25, 6)), 51);
     assert_eq!(level(shot(3840, 2160, 50, 6)), 52);
-}
-
-#[test]
-fn zz_timing() {
-    for (w, h, fps, s) in [(1280, 720, 24, 5), (1920, 1080, 25, 6), (3840, 2160, 25, 6)] {
-        let t = std::time::Instant::now();
-        let b = film(
-            &scene(),
-            "hills at dawn over there",
-            Shot {
-                width: w,
-                height: h,
-                fps,
-                seconds: s,
-                audio: true,
-                index_first: true,
-            },
-        )
-        .unwrap();
-        println!(
-            "scene {w}x{h}@{fps} {s}s: {:?} {}K",
-            t.elapsed(),
-            b.len() / 1024
-        );
-        if w == 1280 {
-            std::fs::write("/tmp/film.mp4", &b).unwrap();
-        }
-    }
-    let p = DynamicImage::ImageRgb8(crate::draw::picture("a rose garden", 1, 1024, 768));
-    let t = std::time::Instant::now();
-    let b = film(
-        &Subject::Pictures {
-            first: p,
-            last: None,
-        },
-        "x",
-        Shot {
-            width: 1280,
-            height: 720,
-            fps: 24,
-            seconds: 5,
-            audio: true,
-            index_first: true,
-        },
-    )
-    .unwrap();
-    println!("picture 720p: {:?} {}K", t.elapsed(), b.len() / 1024);
-    std::fs::write("/tmp/film2.mp4", &b).unwrap();
 }

@@ -9,7 +9,6 @@ use super::store::{self, State};
 use super::*;
 use axum::http::HeaderMap;
 use bytes::Bytes;
-use serde_json::{Value, json};
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -43,9 +42,7 @@ impl Answer {
     }
 
     fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
@@ -57,12 +54,7 @@ impl Drop for World {
 
 impl World {
     async fn new(settings: Settings) -> Self {
-        Self::at(
-            Arc::new(tempfile::tempdir().unwrap()),
-            Arc::new(AtomicI64::new(START_MS)),
-            settings,
-        )
-        .await
+        Self::at(Arc::new(tempfile::tempdir().unwrap()), Arc::new(AtomicI64::new(START_MS)), settings).await
     }
 
     /// Without delays.
@@ -80,21 +72,13 @@ impl World {
             key: KEY.to_owned(),
             user_id: USER.to_owned(),
             settings,
-            clock: Clock::from_fn(move || {
-                jiff::Timestamp::from_millisecond(source.load(Ordering::SeqCst)).unwrap()
-            }),
+            clock: Clock::from_fn(move || jiff::Timestamp::from_millisecond(source.load(Ordering::SeqCst)).unwrap()),
         })
         .unwrap();
         let (router, runner) = (provider.router(), provider.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let running = tokio::spawn(async move { runner.run(std::future::pending()).await });
-        Self {
-            provider,
-            base,
-            dir,
-            now_ms,
-            tasks: [serving, running],
-        }
+        Self { provider, base, dir, now_ms, tasks: [serving, running] }
     }
 
     /// The same data folder and time after a crash.
@@ -106,8 +90,7 @@ impl World {
     }
 
     fn advance(&self, by: Duration) {
-        self.now_ms
-            .fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.now_ms.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
         self.provider.wake();
     }
 
@@ -115,24 +98,9 @@ impl World {
         self.call_with(method, url, body, &[]).await
     }
 
-    async fn call_with(
-        &self,
-        method: &str,
-        url: &str,
-        body: Option<&Value>,
-        headers: &[(&str, &str)],
-    ) -> Answer {
-        let url = if url.starts_with('/') {
-            format!("{}{url}", self.base)
-        } else {
-            url.to_owned()
-        };
-        let mut request = self
-            .provider
-            .0
-            .fetch
-            .request(method.parse().unwrap(), url)
-            .timeout(PATIENCE);
+    async fn call_with(&self, method: &str, url: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
+        let url = if url.starts_with('/') { format!("{}{url}", self.base) } else { url.to_owned() };
+        let mut request = self.provider.0.fetch.request(method.parse().unwrap(), url).timeout(PATIENCE);
         if !headers.iter().any(|(name, _)| *name == "authorization") {
             request = request.header("authorization", format!("Key {KEY}"));
         }
@@ -140,46 +108,30 @@ impl World {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request = request
-                .header("content-type", "application/json")
-                .body(body.to_string());
+            request = request.header("content-type", "application/json").body(body.to_string());
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer {
-            status,
-            headers,
-            body: response.bytes().await.unwrap(),
-        }
+        Answer { status, headers, body: response.bytes().await.unwrap() }
     }
 
     /// Submits and returns the answer's body.
     async fn submit(&self, endpoint: &str, input: &Value) -> Value {
-        let answer = self
-            .call("POST", &format!("/{endpoint}"), Some(input))
-            .await;
+        let answer = self.call("POST", &format!("/{endpoint}"), Some(input)).await;
         assert_eq!(answer.status, 200, "{:?}", answer.body);
         let body = answer.json();
-        assert_eq!(
-            answer.header("x-fal-request-id"),
-            body["request_id"].as_str().unwrap()
-        );
+        assert_eq!(answer.header("x-fal-request-id"), body["request_id"].as_str().unwrap());
         body
     }
 
     /// Submits a request for a small picture.
     async fn picture(&self, prompt: &str) -> Value {
         let size = json!({"width": 64, "height": 64});
-        self.submit(
-            "fal-ai/flux/schnell",
-            &json!({"prompt": prompt, "image_size": size}),
-        )
-        .await
+        self.submit("fal-ai/flux/schnell", &json!({"prompt": prompt, "image_size": size})).await
     }
 
     async fn status(&self, submitted: &Value) -> Answer {
-        self.call("GET", submitted["status_url"].as_str().unwrap(), None)
-            .await
+        self.call("GET", submitted["status_url"].as_str().unwrap(), None).await
     }
 
     /// Waits until the store has the request in `state`.
@@ -201,16 +153,13 @@ impl World {
                 changes.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(PATIENCE, wait)
-            .await
-            .expect("it never came to that");
+        tokio::time::timeout(PATIENCE, wait).await.expect("it never came to that");
     }
 
     /// The result, once there is one.
     async fn result(&self, submitted: &Value) -> Answer {
         self.reached(submitted, State::Completed).await;
-        self.call("GET", submitted["response_url"].as_str().unwrap(), None)
-            .await
+        self.call("GET", submitted["response_url"].as_str().unwrap(), None).await
     }
 
     /// The output of a request that must go well.
@@ -223,13 +172,7 @@ impl World {
 
     /// The bytes at a file's address, which needs no key.
     async fn file(&self, file: &Value) -> Answer {
-        self.call_with(
-            "GET",
-            file["url"].as_str().unwrap(),
-            None,
-            &[("authorization", "none")],
-        )
-        .await
+        self.call_with("GET", file["url"].as_str().unwrap(), None, &[("authorization", "none")]).await
     }
 }
 
