@@ -16,7 +16,7 @@ use crate::{Edition, GoogleClient, Options, functions, operator, site};
 /// AI Image Generator on one machine: the web app, the API and everything behind them in one process.
 ///
 /// Without further settings it runs for trying: whoever opens the page signs in with any address, and pictures and films are drawn
-/// as marked samples. With FAL_KEY and a Google client it is the real product.
+/// as marked samples. With the provider's key and a Google client it is the real product.
 ///
 /// All data is in one folder, which survives a crash; `backup` and `restore` copy it.
 #[derive(Debug, Parser)]

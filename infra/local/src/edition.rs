@@ -19,12 +19,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::data_folder::{DataFolder, DataFolderError, Endpoints, LocalSecrets, ProvidedSecrets};
-use crate::edge::{Edge, ISSUER_PATH, PROVIDER_PATH, Listeners, MediaAccess, OriginError, PublicOrigin, SiteError, StaticSite};
+use crate::edge::{Edge, ISSUER_PATH, Listeners, MediaAccess, OriginError, PROVIDER_PATH, PublicOrigin, SiteError, StaticSite};
 use crate::functions::{self, Connect, Disagreement, Functions};
 use crate::gateway::{Gateway, HttpFunction};
 use crate::pollers::Poller;
 use crate::schedule::Ticker;
 use crate::services::{KEY_PAIR_ID, REGION, ServiceError, Services};
+use crate::stop::until;
 use crate::template::{Template, TemplateError};
 
 /// The template that is deployed, as it was when this program was built.
@@ -142,6 +143,7 @@ pub struct Edition {
     back: JoinSet<()>,
 }
 
+/// So that the edition can be shown: the stand-in can't.
 #[derive(Clone)]
 struct StandIn(Provider);
 
@@ -210,7 +212,8 @@ impl Edition {
         services.values.parameters = parameters;
         let built = environments(template, &services, &folder, &origin, options);
         let (stop_front, front) = (watch::channel(false).0, JoinSet::new());
-        let mut edition = Self { origin, environments: BTreeMap::new(), folder, services, provider: None, stop_front, stop_services, front, back };
+        let mut edition =
+            Self { origin, environments: BTreeMap::new(), folder, services, provider: None, stop_front, stop_services, front, back };
         match built {
             Ok(environments) => edition.environments = environments,
             Err(error) => {
@@ -237,15 +240,15 @@ impl Edition {
         if options.fal_key.is_none() {
             let provider = provider(&self.origin, secrets, &self.folder, options.provider.clone())?;
             self.provider = Some(StandIn(provider.clone()));
-            let mut stop = self.stop_services.subscribe();
-            self.back.spawn(async move { provider.run(async move { drop(stop.wait_for(|stop| *stop).await) }).await });
+            let stop = until(&self.stop_services.subscribe());
+            self.back.spawn(async move { provider.run(stop).await });
         }
         let edge = Edge {
             behaviours: Edge::behaviours(template.behaviours(&self.services.values)?),
             gateway: gateway(template, &functions, &options.clock),
             media: media(&self.services, secrets, &self.origin, &options.clock)?,
             site,
-            issuer: options.google.is_none().then(|| issuer(&self.origin, secrets, &self.folder)),
+            issuer: options.google.is_none().then(|| issuer(&self.origin, secrets, &self.folder, &options.clock)),
             provider: self.provider.as_ref().map(|stand_in| stand_in.0.router()),
             origin: self.origin.clone(),
             clock: options.clock.clone(),
@@ -333,10 +336,8 @@ async fn load_site(path: PathBuf) -> Result<StaticSite, SiteError> {
 /// The template's parameters. What isn't named here keeps its default.
 fn parameters(origin: &PublicOrigin, options: &Options, secrets: &LocalSecrets) -> Result<BTreeMap<String, String>, StartError> {
     let public_key = secrets.media_public_key_pem().map_err(|error| StartError::MediaKey(error.to_string()))?;
-    let mut parameters = BTreeMap::from([
-        ("PublicOrigin".to_owned(), origin.as_str().to_owned()),
-        ("MediaPublicKey".to_owned(), public_key),
-    ]);
+    let mut parameters =
+        BTreeMap::from([("PublicOrigin".to_owned(), origin.as_str().to_owned()), ("MediaPublicKey".to_owned(), public_key)]);
     match &options.google {
         Some(google) => {
             parameters.insert("OidcClientId".to_owned(), google.id.clone());
@@ -422,13 +423,8 @@ fn tickers(template: &Template, functions: &Functions, clock: &Clock) -> Vec<Tic
 /// The edge's own way to the buckets. Its requests never leave the process, so the endpoint only has to be an address.
 fn media(services: &Services, secrets: &LocalSecrets, origin: &PublicOrigin, clock: &Clock) -> Result<MediaAccess, StartError> {
     let variable = |name: &str| services.sdk.get(name).cloned().unwrap_or_default();
-    let credentials = aws_sdk_s3::config::Credentials::new(
-        variable("AWS_ACCESS_KEY_ID"),
-        variable("AWS_SECRET_ACCESS_KEY"),
-        None,
-        None,
-        "this start",
-    );
+    let credentials =
+        aws_sdk_s3::config::Credentials::new(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), None, None, "this start");
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())
         .region(aws_sdk_s3::config::Region::new(REGION))
@@ -461,13 +457,15 @@ fn provider(origin: &PublicOrigin, secrets: &LocalSecrets, folder: &DataFolder, 
     })
 }
 
-fn issuer(origin: &PublicOrigin, secrets: &LocalSecrets, folder: &DataFolder) -> axum::Router {
+fn issuer(origin: &PublicOrigin, secrets: &LocalSecrets, folder: &DataFolder, clock: &Clock) -> axum::Router {
+    // Its tokens are judged by the product's time.
+    let clock = clock.clone();
     local_standins::issuer::router(IssuerConfig {
         issuer_url: issuer_url(origin),
         client_id: STAND_IN_CLIENT.to_owned(),
         client_secret: secrets.oidc_client_secret.clone(),
         redirect_uris: vec![format!("{}/auth/callback", origin.as_str())],
         key_dir: folder.root().to_owned(),
-        clock: local_standins::Clock::system(),
+        clock: local_standins::Clock::from_fn(move || clock.now()),
     })
 }

@@ -148,9 +148,7 @@ impl Poller {
         };
         let known: HashSet<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
         let failures = response.batch_item_failures.into_iter().map(|failure| failure.item_identifier);
-        failures
-            .map(|id| if known.contains(id.as_str()) { Ok(id) } else { Err(InvokeError::UnknownItem) })
-            .collect()
+        failures.map(|id| if known.contains(id.as_str()) { Ok(id) } else { Err(InvokeError::UnknownItem) }).collect()
     }
 }
 

@@ -141,7 +141,13 @@ mod tests {
                 }
             }
         });
-        let ticker = Ticker { rule: "r".to_owned(), every: Duration::from_secs(60), timeout: Duration::from_secs(10), handler, clock: Clock::system() };
+        let ticker = Ticker {
+            rule: "r".to_owned(),
+            every: Duration::from_secs(60),
+            timeout: Duration::from_secs(10),
+            handler,
+            clock: Clock::system(),
+        };
         let (stop, stopping) = watch::channel(false);
         let running = tokio::spawn(ticker.run(stopping));
         tokio::time::sleep(Duration::from_secs(200)).await;

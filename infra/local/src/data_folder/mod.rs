@@ -21,6 +21,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
@@ -34,6 +35,9 @@ pub const VERSION: u32 = 1;
 const TEMPORARY: &str = ".tmp-";
 const LOCK: &str = "lock";
 const ORIGIN: &str = "origin";
+/// A process that has just ended, or a child that hasn't yet begun its own program, may hold the lock a moment longer.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a data folder can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -232,10 +236,14 @@ fn lock(root: &Path) -> Result<File, DataFolderError> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     let file = file.map_err(DataFolderError::unusable(&path))?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(DataFolderError::Locked(root.to_owned())),
-        Err(errno) => Err(DataFolderError::Unusable { path, source: errno.into() }),
+    let begun = Instant::now();
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PAUSE),
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(DataFolderError::Locked(root.to_owned())),
+            Err(errno) => return Err(DataFolderError::Unusable { path, source: errno.into() }),
+        }
     }
 }
 

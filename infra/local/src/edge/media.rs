@@ -19,14 +19,8 @@ use crate::problem::problem;
 /// A request to ourselves is answered at once.
 const LIFETIME: Duration = Duration::from_secs(60);
 /// What a client may say about what it has and wants.
-const FORWARDED: [HeaderName; 6] = [
-    header::RANGE,
-    header::IF_RANGE,
-    header::IF_NONE_MATCH,
-    header::IF_MATCH,
-    header::IF_MODIFIED_SINCE,
-    header::IF_UNMODIFIED_SINCE,
-];
+const FORWARDED: [HeaderName; 6] =
+    [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE];
 /// What a client is told about an object.
 const ANSWERED: [HeaderName; 9] = [
     header::ACCEPT_RANGES,

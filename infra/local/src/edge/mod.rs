@@ -217,4 +217,3 @@ pub(super) fn method_not_allowed(allowed: &'static str, request_id: &str) -> Res
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     response
 }
-

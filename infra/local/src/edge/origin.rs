@@ -17,9 +17,7 @@ pub enum OriginError {
     #[error("PUBLIC_ORIGIN {0:?} must begin with https:// because it isn't http://localhost")]
     Insecure(String),
     /// A stand-in lets anyone be anyone.
-    #[error(
-        "{stand_in} only runs on http://localhost, and PUBLIC_ORIGIN is {origin}: set {remedy}, or leave PUBLIC_ORIGIN out"
-    )]
+    #[error("{stand_in} only runs on http://localhost, and PUBLIC_ORIGIN is {origin}: set {remedy}, or leave PUBLIC_ORIGIN out")]
     StandIn {
         /// Which one.
         stand_in: &'static str,

@@ -29,7 +29,7 @@ fn gateway() -> Gateway {
         )
         .route("/a/query", get(|RawQuery(query): RawQuery| async move { query.unwrap_or_default() }))
         .route("/a/panic", get(|| async { panic!("on purpose") as () }))
-        .route("/a/forever", get(|| std::future::pending::<()>()))
+        .route("/a/forever", get(std::future::pending::<()>))
         .route("/a/huge", get(|| async { "x".repeat(7 * 1024 * 1024) }))
         .route("/a/host", any(|headers: HeaderMap| async move { format!("{:?}", headers[header::HOST]).into_response() }))
         .route("/a/{name}", get(|axum::extract::Path(name): axum::extract::Path<String>| async move { name }));

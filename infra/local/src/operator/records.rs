@@ -81,10 +81,7 @@ async fn person(platform: &Platform, email_or_id: &str) -> Result<User, Operator
 }
 
 /// Does `work` in the running edition's table, or in one that is opened for as long as it takes.
-async fn with_platform<T>(
-    options: &Options,
-    work: impl AsyncFnOnce(&Platform) -> Result<T, OperatorError>,
-) -> Result<T, OperateError> {
+async fn with_platform<T>(options: &Options, work: impl AsyncFnOnce(&Platform) -> Result<T, OperatorError>) -> Result<T, OperateError> {
     let edition = match Edition::start_for_operator(options).await {
         Ok(edition) => edition,
         Err(StartError::DataFolder(DataFolderError::Locked(_))) => {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dynoxide::Database;
 use local_s3::{ExpiryRule, S3Service, Store, StoreError};
@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::data_folder::{DataFolder, random_hex};
+use crate::data_folder::{DataFolder, LOCK_PATIENCE, LOCK_PAUSE, random_hex};
 use crate::edge::{MEDIA_BUCKET, UPLOADS_BUCKET, UPLOADS_HOST};
 use crate::stop::{Stop, until};
 use crate::template::{Bucket, LocalValues, Queue, Template};
@@ -85,12 +85,7 @@ impl Services {
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn start(
-        folder: &DataFolder,
-        template: &Template,
-        tasks: &mut JoinSet<()>,
-        stop: &Stop,
-    ) -> Result<Self, ServiceError> {
+    pub async fn start(folder: &DataFolder, template: &Template, tasks: &mut JoinSet<()>, stop: &Stop) -> Result<Self, ServiceError> {
         // 20 characters, as AWS's own have.
         let access_key_id = format!("LOCAL{}", &random_hex()?[..15].to_uppercase());
         let secret_access_key = random_hex()?;
@@ -109,14 +104,10 @@ impl Services {
         let (s3_listener, s3_address) = listen().await?;
         let (sqs_listener, sqs_address) = listen().await?;
         let credentials = Credentials { access_key_id: access_key_id.clone(), secret_access_key: secret.clone() };
-        let s3 = local_s3::service(
-            store.clone(),
-            &local_s3::Credentials { access_key_id: access_key_id.clone(), secret_access_key: secret },
-        );
-        let mut resources = BTreeMap::from([
-            (template.table_id.clone(), TABLE.to_owned()),
-            ("MediaSigningKey".to_owned(), KEY_PAIR_ID.to_owned()),
-        ]);
+        let s3 =
+            local_s3::service(store.clone(), &local_s3::Credentials { access_key_id: access_key_id.clone(), secret_access_key: secret });
+        let mut resources =
+            BTreeMap::from([(template.table_id.clone(), TABLE.to_owned()), ("MediaSigningKey".to_owned(), KEY_PAIR_ID.to_owned())]);
         for bucket in &template.buckets {
             if let Some(name) = bucket_name(bucket)? {
                 resources.insert(bucket.logical_id.clone(), name.to_owned());
@@ -156,7 +147,14 @@ async fn open_stores(folder: &DataFolder, template: &Template) -> Result<(Databa
 }
 
 fn open_buckets(path: &Path, buckets: &[Bucket]) -> Result<Store, ServiceError> {
-    let store = Store::open(path)?;
+    let begun = Instant::now();
+    let store = loop {
+        match Store::open(path) {
+            // For the same reason for which the data folder's own lock is waited for.
+            Err(StoreError::Locked(_)) if begun.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PAUSE),
+            opened => break opened?,
+        }
+    };
     for bucket in buckets {
         let Some(name) = bucket_name(bucket)? else { continue };
         let rules: Vec<ExpiryRule> = bucket.expires_after_days.map(|days| ExpiryRule { prefix: String::new(), days }).into_iter().collect();
@@ -187,12 +185,7 @@ fn settings(queue: &Queue, all: &[Queue]) -> Settings {
         let target = all.iter().find(|other| other.logical_id == *id)?;
         Some(RedrivePolicy { dead_letter_queue: target.name.clone(), max_receive_count: *times })
     });
-    Settings {
-        visibility_timeout: seconds(queue.visibility_timeout),
-        retention: seconds(queue.retention),
-        redrive,
-        ..Settings::default()
-    }
+    Settings { visibility_timeout: seconds(queue.visibility_timeout), retention: seconds(queue.retention), redrive, ..Settings::default() }
 }
 
 async fn listen() -> Result<(TcpListener, SocketAddr), ServiceError> {

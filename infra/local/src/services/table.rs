@@ -79,7 +79,8 @@ pub(super) fn open(path: &std::path::Path, name: &str, table: &Table) -> Result<
 fn check_same(stored: &serde_json::Value, wanted: &serde_json::Map<String, serde_json::Value>) -> Result<(), TableError> {
     let indexes = |value: Option<&serde_json::Value>| {
         let each = value.and_then(serde_json::Value::as_array).into_iter().flatten();
-        let mut each: Vec<_> = each.map(|index| (index["IndexName"].clone(), index["KeySchema"].clone(), index["Projection"].clone())).collect();
+        let mut each: Vec<_> =
+            each.map(|index| (index["IndexName"].clone(), index["KeySchema"].clone(), index["Projection"].clone())).collect();
         each.sort_by_key(|(name, _, _)| name.to_string());
         each
     };

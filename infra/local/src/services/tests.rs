@@ -59,8 +59,7 @@ impl World {
 fn s3(world: &World) -> aws_sdk_s3::Client {
     let env = world.env();
     let text = |name: &str| env.get(name).unwrap().to_owned();
-    let credentials =
-        aws_sdk_s3::config::Credentials::new(text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"), None, None, "test");
+    let credentials = aws_sdk_s3::config::Credentials::new(text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"), None, None, "test");
     let http = aws_smithy_http_client::Builder::new().build_http();
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())

@@ -122,8 +122,7 @@ pub struct Template {
     pub table_id: String,
     /// In the order of their logical ids.
     pub buckets: Vec<Bucket>,
-    /// Logical id to name of the function.
-    ids: BTreeMap<String, String>,
+    ids: LogicalIds,
 }
 
 impl Template {
@@ -191,6 +190,9 @@ fn path<'v>(value: &'v Value, keys: &[&str]) -> Option<&'v Value> {
     keys.iter().try_fold(value, |value, key| value.get(*key))
 }
 
+/// Logical id to name of the function.
+type LogicalIds = BTreeMap<String, String>;
+
 /// Walks the resources.
 struct Reader<'a> {
     document: &'a Value,
@@ -216,7 +218,7 @@ impl<'a> Reader<'a> {
             .map(|(id, resource)| (*id, resource.get("Properties").unwrap_or(&Value::Null)))
     }
 
-    fn functions(&self) -> Result<(BTreeMap<String, Function>, BTreeMap<String, String>), TemplateError> {
+    fn functions(&self) -> Result<(BTreeMap<String, Function>, LogicalIds), TemplateError> {
         let global = path(self.document, &["Globals", "Function", "Timeout"]).and_then(Value::as_u64);
         let (mut functions, mut ids) = (BTreeMap::new(), BTreeMap::new());
         for (id, properties) in self.of_type("AWS::Serverless::Function") {
@@ -238,14 +240,14 @@ impl<'a> Reader<'a> {
         Ok((functions, ids))
     }
 
-    fn function(&self, ids: &BTreeMap<String, String>, reference: Option<&Value>, user: &str) -> Result<String, TemplateError> {
+    fn function(&self, ids: &LogicalIds, reference: Option<&Value>, user: &str) -> Result<String, TemplateError> {
         reference
             .and_then(intrinsic_reference)
             .and_then(|id| ids.get(id).cloned())
             .ok_or_else(|| TemplateError::Shape(format!("{user} names a function that doesn't exist")))
     }
 
-    fn routes(&self, ids: &BTreeMap<String, String>) -> Result<Routes, TemplateError> {
+    fn routes(&self, ids: &LogicalIds) -> Result<Routes, TemplateError> {
         let mut routes = Vec::new();
         for (id, properties) in self.of_type("AWS::ApiGatewayV2::Route") {
             let key = text(properties, "RouteKey").ok_or_else(|| TemplateError::Shape(format!("{id} has no RouteKey")))?;
@@ -292,7 +294,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn mappings(&self, ids: &BTreeMap<String, String>) -> Result<Vec<Mapping>, TemplateError> {
+    fn mappings(&self, ids: &LogicalIds) -> Result<Vec<Mapping>, TemplateError> {
         self.of_type("AWS::Lambda::EventSourceMapping")
             .map(|(id, properties)| {
                 let queue = properties
@@ -316,7 +318,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn schedules(&self, ids: &BTreeMap<String, String>) -> Result<Vec<Schedule>, TemplateError> {
+    fn schedules(&self, ids: &LogicalIds) -> Result<Vec<Schedule>, TemplateError> {
         let mut schedules = Vec::new();
         for (id, properties) in self.of_type("AWS::Serverless::Function") {
             let Some(Value::Mapping(events)) = properties.get("Events") else {
