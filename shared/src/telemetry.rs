@@ -13,4 +13,13 @@ pub fn init(env: &Env) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     let _already_set = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    log_panics();
+}
+
+/// Logs where a panic happened. Not its message, which may repeat what somebody sent.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic");
+    }));
 }

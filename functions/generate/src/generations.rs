@@ -126,6 +126,13 @@ fn check(request: NewGeneration) -> ApiResult<(&'static Model, ValidGeneration)>
     let model = catalogue::find(&request.model)
         .ok_or_else(|| ApiError::invalid("model", "not-an-option", "There is no such model; GET /api/v1/models lists them."))?;
     let request = validate(model, request).map_err(ApiError::validation)?;
+    // Said rather than dropped: nobody has a collection yet, and nobody is called back.
+    if request.collection.is_some() {
+        return Err(ApiError::invalid("collection", "not-an-option", "There is no such collection."));
+    }
+    if request.callback_url.is_some() {
+        return Err(ApiError::invalid("callback_url", "not-supported", "Callbacks aren't offered yet; follow the generation instead."));
+    }
     Ok((model, request))
 }
 

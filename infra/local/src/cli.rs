@@ -157,9 +157,10 @@ fn scope(text: &str) -> Result<Scope, String> {
 
 /// Lines on standard error: quiet unless `RUST_LOG` asks for more.
 pub fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().flatten_event(true);
     let _already_set = subscriber.with_current_span(false).with_span_list(false).try_init();
+    shared::telemetry::log_panics();
 }
 
 fn serve(data: PathBuf, arguments: Serve) -> anyhow::Result<()> {

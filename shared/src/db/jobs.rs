@@ -68,6 +68,8 @@ pub struct Outcome {
     pub warnings: Vec<Warning>,
     /// Why nothing, or not everything, was delivered.
     pub reason: Option<Reason>,
+    /// Millionths of a dollar the provider billed, when it said so.
+    pub price: Option<i64>,
     /// When it became due again, for arrows that don't end the call.
     pub due: Option<Timestamp>,
 }
@@ -262,13 +264,9 @@ impl Db {
     ///
     /// # Errors
     /// [`NotTaken::Elsewhere`] for a repetition.
-    pub async fn result_arrived(&self, call: CallId, payload: &str, billed: Option<i64>, due: Timestamp) -> Result<(), NotTaken> {
+    pub async fn result_arrived(&self, call: CallId, payload: &str, due: Timestamp) -> Result<(), NotTaken> {
         for from in [&[CallState::Submitting, CallState::Submitted][..], &[CallState::Unknown]] {
-            let mut write = arrow_from(call, from, Event::ResultArrived, due)?.set("payload", s(payload));
-            if let Some(billed) = billed {
-                write = write.set("price_billed", n(billed));
-            }
-            match self.write(write).await {
+            match self.write(arrow_from(call, from, Event::ResultArrived, due)?.set("payload", s(payload))).await {
                 Err(Lost::Condition { .. }) => {}
                 other => return taken(other),
             }
@@ -336,7 +334,7 @@ impl Db {
         let mut writes = Vec::new();
         let charged = if settlement == Settlement::ChargeDelivered { delivered * call.units_each } else { 0 };
         let price = match settlement {
-            Settlement::ChargeDelivered => call.price_billed.unwrap_or(call.price_each * i64::from(delivered)),
+            Settlement::ChargeDelivered => outcome.price.unwrap_or(call.price_each * i64::from(delivered)),
             Settlement::None | Settlement::ReturnAll => 0,
         };
         if settlement != Settlement::None {

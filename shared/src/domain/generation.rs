@@ -195,9 +195,6 @@ pub struct Call {
     /// The provider's result, a JSON text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
-    /// Millionths of a dollar the provider billed, when it said so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub price_billed: Option<i64>,
     /// Why it ended without a delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

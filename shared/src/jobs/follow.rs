@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Jobs, StepError, won};
 use crate::domain::generation::{Call, Generation, ProviderRequest, Reason};
@@ -62,7 +62,7 @@ impl Jobs {
     async fn conclude(&self, call: &Call, request: &ProviderRequest, model: &Model) -> Result<bool, StepError> {
         match self.provider.result(request, model).await {
             Ok(Verdict::Output(output)) => {
-                self.arrived(call, &output, model).await?;
+                self.arrived(call, &output).await?;
                 Ok(false)
             }
             Ok(Verdict::Failed(failure)) if failure.code == FailureCode::Cancelled && call.cancel_requested => {
@@ -87,14 +87,10 @@ impl Jobs {
     }
 
     /// A result, from a poll or a callback: kept with the call, then `ingest` is asked to store it.
-    pub(super) async fn arrived(&self, call: &Call, output: &Output, model: &Model) -> Result<(), StepError> {
+    pub(super) async fn arrived(&self, call: &Call, output: &Output) -> Result<(), StepError> {
         let payload = serde_json::to_string(output).map_err(|_| StepError::Record("a result that can't be written down"))?;
-        let billed = output.billable_units.and_then(|units| {
-            let rate = model.price.rate(&std::collections::BTreeMap::new());
-            rate.checked_mul_f64(units).map(crate::domain::money::Money::micros)
-        });
         let due = self.platform.clock.now() + SignedDuration::from_secs(self.platform.config.deadlines.result);
-        if won(self.platform.db.result_arrived(call.id, &payload, billed, due).await)? {
+        if won(self.platform.db.result_arrived(call.id, &payload, due).await)? {
             self.platform.queues.import_result(call.id).await?;
         }
         Ok(())
@@ -165,13 +161,17 @@ impl Jobs {
         for call in self.platform.db.calls(&generation.calls).await? {
             match call.state {
                 CallState::Waiting => self.refuse(&call, Event::Cancelled, cancelled()).await?,
-                CallState::Submitting | CallState::Submitted => {
-                    if won(self.platform.db.request_cancel(call.id, now).await)? {
-                        self.platform.queues.task(&Task::Poll { call: call.id, polls: 0 }, Duration::ZERO).await?;
-                    }
-                }
+                CallState::Submitting | CallState::Submitted => self.ask_to_stop(&call, now).await?,
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Notes the wish with the call, and has `worker` pass it on.
+    async fn ask_to_stop(&self, call: &Call, now: Timestamp) -> Result<(), StepError> {
+        if won(self.platform.db.request_cancel(call.id, now).await)? {
+            self.platform.queues.task(&Task::Poll { call: call.id, polls: 0 }, Duration::ZERO).await?;
         }
         Ok(())
     }

@@ -11,11 +11,13 @@ use crate::db::jobs::Outcome;
 use crate::domain::asset::{Asset, AssetKind, PosterState, Thumbnail};
 use crate::domain::generation::{Call, Generation, Reason, Warning};
 use crate::domain::job::{CallState, Event};
+use crate::domain::money::Money;
 use crate::domain::words;
 use crate::id::{AssetId, CallId};
 use crate::media::codec::{self, Bounds};
 use crate::media::store::{MAX_IMAGE, MAX_VIDEO};
 use crate::media::{Bucket, MediaError, StoreError, Stored, keys};
+use crate::provider::catalogue;
 use crate::provider::fetch::Fetcher;
 use crate::provider::{Failure, FetchError, Output, ProviderMedia};
 use crate::queue::Task;
@@ -83,12 +85,19 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
             .collect(),
         reason: problems.into_iter().next(),
         assets,
+        price: billed(&generation, &output),
         due: None,
     };
     if won(platform.db.settle(&call, &outcome, platform.clock.now()).await)? {
         follow_up(platform, &call, &outcome.assets).await?;
     }
     Ok(())
+}
+
+/// What the provider billed, at the price of the request's own parameters; only some results say it.
+fn billed(generation: &Generation, output: &Output) -> Option<i64> {
+    let model = catalogue::find(&generation.model)?;
+    model.price.rate(&generation.parameters).checked_mul_f64(output.billable_units?).map(Money::micros)
 }
 
 /// What comes after the settlement. Each part may happen again.

@@ -16,7 +16,7 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
     let (price, units) = model.estimate(&request);
     let outputs = request.outputs.max(1);
     let id = GenerationId::new(now);
-    let calls: Vec<Call> = (0..outputs)
+    let mut calls: Vec<Call> = (0..outputs)
         .map(|index| Call {
             id: CallId::new(now),
             user: user.id,
@@ -39,13 +39,11 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
             running: false,
             cancel_requested: false,
             payload: None,
-            price_billed: None,
             reason: None,
             created_at: now,
             settled_at: None,
         })
         .collect();
-    let mut calls = calls;
     // Ids made in the same millisecond are in no order; the line is served in the order of the outputs.
     let mut ids: Vec<CallId> = calls.iter().map(|call| call.id).collect();
     ids.sort_unstable();

@@ -111,6 +111,7 @@ impl Jobs {
                 message: format!("{} Nothing was charged for it.", reason.message),
             }],
             reason: Some(reason),
+            price: None,
             // A call that was given up stays listed: a late word may still come.
             due: (event == Event::GaveUp).then(|| now + SignedDuration::from_secs(60)),
         };

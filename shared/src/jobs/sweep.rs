@@ -12,6 +12,11 @@ use crate::domain::job::CallState;
 /// Looked at in one run, over all shards.
 const MOST: i32 = 200;
 
+/// A poster that is missing for longer than this isn't late, it fails: asking is worth less.
+const POSTER_HURRY: SignedDuration = SignedDuration::from_hours(1);
+/// Seconds between two requests for such a poster.
+const POSTER_PATIENCE: i64 = 86_400;
+
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -47,11 +52,12 @@ impl Jobs {
                 None => Ok(()),
             },
             Due::Poster(user, id) => {
-                let asset = self.platform.db.asset(user, id).await?;
-                if asset.is_some_and(|asset| asset.poster == PosterState::Pending) {
+                let Some(asset) = self.platform.db.asset(user, id).await? else { return Ok(()) };
+                if asset.poster == PosterState::Pending {
                     self.platform.queues.make_poster(user, id).await?;
-                    let later = self.later(self.platform.config.deadlines.poster);
-                    self.platform.db.postpone_poster(user, id, later).await?;
+                    let age = self.platform.clock.now().duration_since(asset.created_at);
+                    let pause = if age > POSTER_HURRY { POSTER_PATIENCE } else { self.platform.config.deadlines.poster };
+                    self.platform.db.postpone_poster(user, id, self.later(pause)).await?;
                 }
                 Ok(())
             }

@@ -74,21 +74,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (stop, stopping) = watch::channel(false);
-    let context = Context {
-        queues,
-        address: listener.local_addr()?,
-        credentials,
-        requests: Semaphore::new(MAX_REQUESTS),
-        stopping,
-    };
+    let context = Context { queues, address: listener.local_addr()?, credentials, requests: Semaphore::new(MAX_REQUESTS), stopping };
     let router = Router::new().fallback(answer).with_state(Arc::new(context));
     let shutdown = async move {
         shutdown.await;
         stop.send_replace(true);
     };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }
 
 /// Answers one request.
@@ -100,27 +92,15 @@ async fn answer(State(context): State<Arc<Context>>, request: Request) -> Respon
 }
 
 async fn call(context: &Context, request: Request) -> Result<Value, ApiError> {
-    let _slot = context
-        .requests
-        .try_acquire()
-        .map_err(|_| crate::QueueError::Busy)?;
+    let _slot = context.requests.try_acquire().map_err(|_| crate::QueueError::Busy)?;
     let (parts, body) = request.into_parts();
     let body = read(body).await?;
     let credentials = &context.credentials;
-    verify(
-        &parts,
-        &body,
-        "sqs",
-        &credentials.access_key_id,
-        &credentials.secret_access_key,
-        Timestamp::now(),
-    )?;
+    verify(&parts, &body, "sqs", &credentials.access_key_id, &credentials.secret_access_key, Timestamp::now())?;
     let action = action(&parts)?;
     match queue_calls::call(context, action, &body).await? {
         Some(answer) => Ok(answer),
-        None => calls::call(context, action, &body)
-            .await?
-            .ok_or_else(ApiError::invalid_action),
+        None => calls::call(context, action, &body).await?.ok_or_else(ApiError::invalid_action),
     }
 }
 
@@ -134,11 +114,6 @@ async fn read(body: Body) -> Result<bytes::Bytes, ApiError> {
 
 /// The call that a request names.
 fn action(parts: &Parts) -> Result<&str, ApiError> {
-    let target = parts
-        .headers
-        .get("x-amz-target")
-        .and_then(|value| value.to_str().ok());
-    target
-        .and_then(|target| target.strip_prefix("AmazonSQS."))
-        .ok_or_else(ApiError::invalid_action)
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    target.and_then(|target| target.strip_prefix("AmazonSQS.")).ok_or_else(ApiError::invalid_action)
 }

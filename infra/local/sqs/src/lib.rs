@@ -13,7 +13,7 @@
 //!
 //! Deliberately absent: FIFO queues, encryption settings, access policies, tags, permissions, the old query protocol,
 //! and the listing or cancelling of message move tasks, because a move is finished when its call answers.
-
+#![allow(clippy::disallowed_methods, reason = "the embedded service is where its own ids and signing times come from")]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "tests"))]
 
 mod error;

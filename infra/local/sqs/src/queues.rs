@@ -141,11 +141,7 @@ impl Queues {
     /// [`QueueError::Storage`].
     pub async fn release_in_flight(&self) -> Result<usize, QueueError> {
         let released = self.run(move |store, now| store.release(now)).await?;
-        let waiters = self
-            .inner
-            .waiters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let waiters = self.inner.waiters.lock().unwrap_or_else(PoisonError::into_inner);
         for notify in waiters.values() {
             notify.notify_waiters();
         }

@@ -168,10 +168,7 @@ impl Store {
 
     /// Ends the visibility timeout of every received message and says how many there were. Delayed ones stay delayed.
     pub(crate) fn release(&mut self, now: i64) -> Result<usize, QueueError> {
-        Ok(self.connection.execute(
-            "UPDATE message SET visible_ms = ?1 WHERE visible_ms > ?1 AND receipt IS NOT NULL",
-            [now],
-        )?)
+        Ok(self.connection.execute("UPDATE message SET visible_ms = ?1 WHERE visible_ms > ?1 AND receipt IS NOT NULL", [now])?)
     }
 }
 

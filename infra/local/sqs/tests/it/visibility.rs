@@ -181,10 +181,7 @@ async fn after_a_restart_nobody_waits_for_receivers_that_are_gone() {
     let (queues, _hand, _folder) = queues_by_hand().await;
     queues.create("q", Settings::default()).await.unwrap();
     queues.send("q", Outgoing::new("held")).await.unwrap();
-    let delayed = Outgoing {
-        delay: Some(60),
-        ..Outgoing::new("delayed")
-    };
+    let delayed = Outgoing { delay: Some(60), ..Outgoing::new("delayed") };
     queues.send("q", delayed).await.unwrap();
     queues.receive("q", &TEN).await.unwrap();
 
