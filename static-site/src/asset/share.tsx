@@ -13,7 +13,7 @@ export function Share({ asset }: { asset: Asset }) {
   const [busy, setBusy] = useState(false);
   useEffect(() => {
     const end = new AbortController();
-    get<Page<Link>>(`/links${query({ asset: asset.id, limit: 100 })}`, end.signal).then(
+    get<Page<Link>>(`/links${query({ limit: 100 })}`, end.signal).then(
       (page) => setLinks(page.items.filter((link) => link.asset_id === asset.id)),
       // Without an answer nothing is known about links, so nothing is offered.
       () => undefined,

@@ -6,7 +6,7 @@ import { Gallery } from "./gallery";
 
 function problemFor(code: string): string {
   const known: Record<string, string> = words.front.problems;
-  return known[code] ?? words.front.problems.other;
+  return known[code] ?? words.front.problems["sign-in-failed"];
 }
 
 /** What someone sees who isn't signed in, on whatever page they wanted to be. */

@@ -1,0 +1,74 @@
+// The journey of a person through the local edition, in a real browser.
+//
+//   node run.mjs PATH-OF-LOCAL
+//
+// Ends at the first failure, with a picture of the page in `output/`.
+
+import { mkdir, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Visitor, launch } from "./browser.mjs";
+import { Edition } from "./edition.mjs";
+import { journey } from "./journey.mjs";
+import { looks } from "./looks.mjs";
+
+const [program] = process.argv.slice(2);
+if (!program) {
+  console.error("Usage: node run.mjs PATH-OF-LOCAL");
+  process.exit(2);
+}
+const output = fileURLToPath(new URL("output/", import.meta.url));
+await rm(output, { recursive: true, force: true });
+
+const visitors = [];
+let passed = 0;
+let failed = 0;
+let browser;
+let edition;
+let current = "starting";
+
+const world = {
+  async visitor(options) {
+    const visitor = await Visitor.enter(browser, edition.origin, options);
+    visitors.push(visitor);
+    return visitor;
+  },
+  token: (email) => edition.token(email),
+  get origin() {
+    return edition.origin;
+  },
+  /** One expectation with its name; faults of any open page fail it too. */
+  async step(name, run) {
+    current = name;
+    const value = await run();
+    for (const visitor of visitors) visitor.checkFaults();
+    passed += 1;
+    console.log(`ok: ${name}`);
+    return value;
+  },
+};
+
+async function picture() {
+  await mkdir(output, { recursive: true });
+  for (const [index, { page }] of visitors.entries()) {
+    if (page.isClosed() || page.url() === "about:blank") continue;
+    const path = `${output}failure-${index + 1}.png`;
+    await page.screenshot({ path });
+    console.error(`${page.url()} looked like ${path}`);
+  }
+}
+
+try {
+  edition = await Edition.start(program);
+  browser = await launch();
+  await journey(world);
+  await looks(world);
+} catch (failure) {
+  failed = 1;
+  console.error(`failed: ${current}: ${failure.stack ?? failure}`);
+  await picture().catch((problem) => console.error(`no picture: ${problem}`));
+} finally {
+  await browser?.close();
+  await edition?.stop();
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed);
