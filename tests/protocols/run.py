@@ -105,11 +105,11 @@ def main(edition):
             except ClientError as error:
                 check("a guessed key is refused", error.response["ResponseMetadata"]["HTTPStatusCode"] == 403)
 
-            tables = aws(environment, "dynamodb", "list-tables")["TableNames"]
-            check("the aws command reads the table", environment["TABLE_NAME"] in tables, tables)
+            found = aws(environment, "dynamodb", "scan", "--table-name", environment["TABLE_NAME"])["Count"]
+            check("the aws command reads the table", found == len(items), (found, len(items)))
             objects = aws(environment, "s3api", "list-objects-v2", "--bucket", environment["MEDIA_BUCKET"])["Contents"]
             check("the aws command reads the bucket", key in [entry["Key"] for entry in objects], objects)
-            queues = aws(environment, "sqs", "list-queues")["QueueUrls"]
+            queues = aws(environment, "sqs", "list-queues", "--endpoint-url", environment["AWS_ENDPOINT_URL_SQS"])["QueueUrls"]
             check("the aws command reads the queues", len(queues) == 6, queues)
         finally:
             process.terminate()
