@@ -93,7 +93,7 @@ pub enum StartError {
     #[error("port {0} is in use; choose another one with --port, or stop what listens there")]
     PortInUse(u16),
     /// The port can't be had for another reason.
-    #[error("port {port} on loopback can't be used: {source}")]
+    #[error("port {port} on loopback can't be used")]
     Port {
         /// Which one.
         port: u16,
