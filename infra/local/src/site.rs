@@ -27,7 +27,7 @@ pub enum BuildError {
     #[error("{NODE}")]
     NodeMissing,
     /// The sources can't be read, or the result can't be written.
-    #[error("{} can't be used for building the web app: {source}", path.display())]
+    #[error("{} can't be used for building the web app", path.display())]
     Unusable {
         /// Which file or folder.
         path: PathBuf,

@@ -43,7 +43,7 @@ pub(crate) const LOCK_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, thiserror::Error)]
 pub enum DataFolderError {
     /// Missing rights, a read-only or full disk, or a file where a folder is wanted.
-    #[error("the data folder {} can't be used: {source}", path.display())]
+    #[error("the data folder {} can't be used", path.display())]
     Unusable {
         /// What was being read or written.
         path: PathBuf,

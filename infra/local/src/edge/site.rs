@@ -23,7 +23,7 @@ const INDEX: &str = "/index.html";
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
     /// The folder or a file in it can't be read.
-    #[error("the built site {} can't be read: {source}", path.display())]
+    #[error("the built site {} can't be read", path.display())]
     Unreadable {
         /// Which file or folder.
         path: PathBuf,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::data_folder::running_endpoints;
 use crate::edge::tests::connect;
+use crate::functions::Functions;
 
 #[tokio::test]
 async fn it_says_where_it_is_while_it_runs_and_leaves_a_free_folder() {

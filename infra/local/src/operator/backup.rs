@@ -30,7 +30,7 @@ pub enum BackupError {
     #[error("{} exists already; a backup never replaces a file", .0.display())]
     Exists(PathBuf),
     /// A file can't be read or written.
-    #[error("{} can't be used: {source}", path.display())]
+    #[error("{} can't be used", path.display())]
     Unusable {
         /// Which one.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum BackupError {
         source: io::Error,
     },
     /// A database can't be copied.
-    #[error("{} can't be copied: {source}", path.display())]
+    #[error("{} can't be copied", path.display())]
     Database {
         /// Which one.
         path: PathBuf,

@@ -14,7 +14,7 @@ pub enum RestoreError {
     #[error("{} is not empty; a restore never mixes with what is there", .0.display())]
     NotEmpty(PathBuf),
     /// The backup can't be read, or the folder can't be written.
-    #[error("{} can't be used: {source}", path.display())]
+    #[error("{} can't be used", path.display())]
     Unusable {
         /// Which one.
         path: PathBuf,
