@@ -48,7 +48,7 @@ export function UsagePage() {
       <section class="panel" aria-labelledby="usage-limits">
         <h2 id="usage-limits">{words.usage.limits}</h2>
         <dl class="rows">
-          {(["monthly", "daily", "hourly", "concurrent"] as const).map((name) => (
+          {(["monthly", "daily", "hourly", "concurrent", "concurrent_videos"] as const).map((name) => (
             <div key={name}>
               <dt>{words.usage[name]}</dt>
               <dd>{count(limits[name])}</dd>
@@ -160,7 +160,7 @@ function Ledger() {
                   {line.reason && <span class="muted"> {line.reason}</span>}
                 </td>
                 <td class="number">{count(line.units)}</td>
-                <td class="number">{line.price ? money(line.price) : ""}</td>
+                <td class="number">{money(line.price)}</td>
               </tr>
             ))}
           </tbody>

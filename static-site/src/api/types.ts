@@ -1,164 +1,91 @@
-// The shapes of the HTTP API as this app reads them. Everything that imports a
-// shape imports it from here: once `schema.d.ts` is generated from the OpenAPI
-// document (`npm run types`), these become aliases of its components.
+// The shapes of the HTTP API as this app reads them, taken from the server's own
+// description (`schema.d.ts`, made by `npm run types`). Where that description is
+// looser than what the server does, the difference is written out here:
+// - Answers carry every field, null where there is nothing. The description
+//   calls such fields optional; `Complete` makes them present.
+// - Some texts have a few known values, which the description lists in prose.
+// - Values that depend on the model (inputs, parameters) are plain objects there.
+
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+// Names of their own, because an interface can extend nothing else.
+type NewInputs = Schemas["NewInputs"];
+type NewGeneration = Schemas["NewGeneration"];
+type OwnersChange = Schemas["AssetChange"];
+
+type Complete<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
+
+/** `T` with some of its fields described more closely. */
+type With<T, N extends { [K in keyof N]: K extends keyof T ? unknown : never }> = Omit<T, keyof N> & N;
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
 /** A decimal amount as text, so that no cent is lost to floating point. */
-export interface Money {
-  amount: string;
-  currency: string;
-}
+export type Money = Schemas["Money"];
 
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;
 }
 
-export interface FieldProblem {
-  field: string;
-  code: string;
-  message: string;
-}
+export type FieldProblem = Schemas["FieldError"];
 
-/** RFC 9457 problem details with this API's extensions. */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  code: string;
-  detail: string | null;
-  request_id: string | null;
-  errors: FieldProblem[];
-}
+/**
+ * RFC 9457 problem details with this API's extensions. Also made by the app, of
+ * answers that came from no server of ours and so name no request.
+ */
+export type Problem = With<Complete<Schemas["Problem"]>, { detail: string | null; request_id: string | null }>;
 
-export interface Me {
-  id: string;
-  email: string;
-  name: string | null;
-  picture: string | null;
-  role: "user" | "admin";
-  limits: { monthly: number; daily: number; hourly: number; concurrent: number };
-  usage: Usage;
-}
+export type Me = Complete<Schemas["Me"]>;
 
 /** Units of one month, `month` as `2026-11`. */
-export interface Usage {
-  month: string;
-  used: number;
-  reserved: number;
-  remaining: number;
-}
+export type Usage = Schemas["Usage"];
 
-export interface UsageMonth {
-  month: string;
-  units: number;
-  spend: Money;
-  models: { model: string; units: number; spend: Money }[];
-}
+export type UsageMonth = Schemas["MonthUsage"];
 
-export interface LedgerLine {
-  at: string;
-  generation_id: string;
-  kind: "reserved" | "charged" | "returned";
-  units: number;
-  price: Money | null;
-  reason: string | null;
-}
+export type LedgerLine = With<Schemas["LedgerLineView"], { kind: "reserved" | "charged" | "returned" }>;
 
-export type ModelKind =
-  | "text-to-image"
-  | "image-to-image"
-  | "inpainting"
-  | "upscale"
-  | "background-removal"
-  | "text-to-video"
-  | "image-to-video";
+export type ModelKind = Schemas["ModelKind"];
 
-export interface TextInput {
-  required: boolean;
-  min_length: number;
-  max_length: number;
-  label: string;
-  help?: string | null;
-}
+export type TextInput = Schemas["TextInput"];
 
-/** What the model takes for an image input; absent limits are the upload's own. */
-export interface ImageInput {
-  required: boolean;
-  label?: string | null;
-  help?: string | null;
-  content_types?: string[] | null;
-  max_bytes?: number | null;
-  min_width?: number | null;
-  min_height?: number | null;
-}
+export type ImageInput = Schemas["FileInput"];
 
-export interface ImagesInput extends ImageInput {
-  min: number;
-  max: number;
-}
+export type ImagesInput = Schemas["ImagesInput"];
 
-export interface ModelInputs {
-  prompt?: TextInput | null;
-  negative_prompt?: TextInput | null;
-  images?: ImagesInput | null;
-  mask?: ImageInput | null;
-  start_frame?: ImageInput | null;
-  end_frame?: ImageInput | null;
-}
+export type ModelInputs = Schemas["Inputs"];
 
 export type ParameterValue = string | number | boolean;
 
-export interface Parameter {
-  name: string;
-  label: string;
-  help?: string | null;
-  control: "aspect" | "slider" | "select" | "number" | "text" | "toggle" | "seed";
-  type: "string" | "integer" | "number" | "boolean";
-  default?: ParameterValue | null;
-  min?: number | null;
-  max?: number | null;
-  step?: number | null;
-  options?: { value: ParameterValue; label: string }[] | null;
-  shown_when?: { parameter: string; equals: ParameterValue } | null;
-}
+export type Parameter = With<
+  Schemas["Parameter"],
+  {
+    default?: ParameterValue | null;
+    options?: With<Schemas["Choice"], { value: ParameterValue }>[];
+    shown_when?: With<Schemas["ShownWhen"], { equals: ParameterValue }> | null;
+  }
+>;
 
-export interface Model {
-  id: string;
-  name: string;
-  kind: ModelKind;
-  summary: string;
-  help: { what: string; use_cases: string[]; tips: string[] };
-  badges: string[];
-  inputs: ModelInputs;
-  parameters: Parameter[];
-  outputs: { min: number; max: number; default: number };
-  price: Money & { per: string };
-  units: number;
-  limits: { deadline_ms: number };
-}
+export type Model = With<Schemas["ModelView"], { parameters: Parameter[] }>;
 
-export interface GenerationInputs {
+/** What a request works from; absent, never null, where there is nothing. */
+export interface GenerationInputs extends NewInputs {
   prompt?: string;
   negative_prompt?: string;
-  images?: string[];
   mask?: string;
   start_frame?: string;
   end_frame?: string;
 }
 
-export interface GenerationRequest {
-  model: string;
+/** The app always says everything, so that a changed default changes no request. */
+export interface GenerationRequest extends NewGeneration {
   outputs: number;
   inputs: GenerationInputs;
   parameters: Record<string, ParameterValue>;
 }
 
-export interface Estimate {
-  price: Money;
-  units: number;
-}
+export type Estimate = Schemas["Estimate"];
 
 export type GenerationState =
   | "queued"
@@ -169,63 +96,35 @@ export type GenerationState =
   | "cancelled"
   | "unknown";
 
-export interface Generation {
-  id: string;
-  state: GenerationState;
-  model: string;
-  outputs: number;
-  progress: { queue_position?: number | null; message?: string | null } | null;
-  inputs: GenerationInputs;
-  parameters: Record<string, ParameterValue>;
-  assets: Asset[];
-  warnings: { output: number; code: string; message: string }[];
-  error: { code: string; message: string } | null;
-  units: { reserved: number; charged: number };
-  price: { estimated: Money | null; actual: Money | null };
-  created_at: string;
-  finished_at: string | null;
-}
+export type Generation = With<
+  Complete<Schemas["Generation"]>,
+  {
+    state: GenerationState;
+    inputs: GenerationInputs;
+    parameters: Record<string, ParameterValue>;
+    assets: Asset[];
+    // Described under the name that a model's price also has.
+    price: { estimated: Money | null; actual: Money | null };
+  }
+>;
 
-export interface Thumbnail {
-  url: string;
-  width: number;
-  height: number;
-  content_type: string;
-}
+export type Thumbnail = Schemas["ThumbnailView"];
 
-export interface Asset {
-  id: string;
-  kind: "image" | "video";
-  media: {
-    url: string;
-    content_type: string;
-    width: number;
-    height: number;
-    bytes: number;
-    duration_ms: number | null;
-    sha256: string;
-  };
-  thumbnails: Thumbnail[];
-  /** A base64 thumbhash. */
-  placeholder: string | null;
-  model: string;
-  prompt: string | null;
-  parameters: Record<string, ParameterValue>;
-  generation_id: string | null;
-  parent_id: string | null;
-  title: string | null;
-  alt_text: string | null;
-  favourite: boolean;
-  collections: string[];
-  created_at: string;
-  deleted_at: string | null;
-}
+export type Asset = With<
+  Complete<Schemas["Asset"]>,
+  {
+    kind: "image" | "video";
+    media: Complete<Schemas["MediaView"]>;
+    parameters: Record<string, ParameterValue>;
+  }
+>;
 
-export interface AssetChange {
-  title?: string | null;
-  alt_text?: string | null;
+/** A mark is set or taken off; null means neither to the person. */
+export interface AssetChange extends OwnersChange {
   favourite?: boolean;
 }
+
+// Not described yet.
 
 export interface UploadTicket {
   id: string;

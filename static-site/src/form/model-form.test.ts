@@ -97,7 +97,7 @@ describe("a change of model", () => {
   });
 
   test("images beyond the most that the model takes are marked", () => {
-    const inputs = { images: { required: true, min: 1, max: 1 } };
+    const inputs = { images: { required: true, min: 1, max: 1, label: "Images" } };
     const mine = draft({ images: { ...emptyDraft().images, images: [image("a"), image("b")] } });
     const form = formFor(model({ inputs }), mine);
     expect(requestFor(form).inputs.images).toEqual(["a"]);
@@ -154,7 +154,7 @@ describe("parameters", () => {
 });
 
 describe("image inputs", () => {
-  const inputs = { images: { required: true, min: 1, max: 4 }, mask: { required: true } };
+  const inputs = { images: { required: true, min: 1, max: 4, label: "Images" }, mask: { required: true, label: "Mask" } };
 
   test("a missing one stops the request", () => {
     const form = formFor(model({ inputs }), draft());

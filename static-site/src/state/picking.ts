@@ -3,11 +3,11 @@
 
 import { signal } from "@preact/signals";
 import { uploadImage, uploadRules } from "../api/upload";
-import type { Asset, ImageInput } from "../api/types";
+import type { Asset } from "../api/types";
 import type { ImageSlot, PickedImage } from "../form/model-form";
 import { words } from "../words";
 import { announce, failureText } from "./announce";
-import { setImages } from "./draft";
+import { chosenModel, setImages } from "./draft";
 
 export interface Transfer {
   key: number;
@@ -39,16 +39,8 @@ const typeNames: Record<string, string> = {
   "image/avif": "AVIF",
 };
 
-export function typesOf(spec: ImageInput): readonly string[] {
-  return spec.content_types ?? uploadRules.contentTypes;
-}
-
 export function typeList(types: readonly string[]): string {
   return types.map((t) => typeNames[t] ?? t).join(", ");
-}
-
-export function sizeLimit(spec: ImageInput): number {
-  return Math.min(spec.max_bytes ?? uploadRules.maxBytes, uploadRules.maxBytes);
 }
 
 // The server keeps 2048 pixels of a side at most, so nothing is lost by this.
@@ -75,9 +67,9 @@ interface Prepared {
 }
 
 /** The bytes to send, or words for why not. */
-async function prepare(file: File, name: string, spec: ImageInput, slot: ImageSlot): Promise<Prepared | string> {
-  const types = typesOf(spec);
-  const limit = sizeLimit(spec);
+async function prepare(file: File, name: string, slot: ImageSlot): Promise<Prepared | string> {
+  const types: readonly string[] = uploadRules.contentTypes;
+  const limit = uploadRules.maxBytes;
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(file);
@@ -85,9 +77,8 @@ async function prepare(file: File, name: string, spec: ImageInput, slot: ImageSl
     return types.includes(file.type) ? words.slots.unreadable(name) : words.slots.wrongType(name, typeList(types));
   }
   try {
-    const minWidth = spec.min_width ?? 1;
-    const minHeight = spec.min_height ?? 1;
-    if (bitmap.width < minWidth || bitmap.height < minHeight) return words.slots.tooSmall(name, minWidth, minHeight);
+    const minSide = chosenModel.peek()?.limits.min_side ?? 1;
+    if (Math.min(bitmap.width, bitmap.height) < minSide) return words.slots.tooSmall(name, minSide);
     const preview = drawn(bitmap, previewSide).toDataURL("image/webp", 0.8);
     const fits = file.size <= limit && bitmap.width * bitmap.height <= uploadRules.maxPixels;
     if (fits && types.includes(file.type)) return { blob: file, preview };
@@ -101,7 +92,7 @@ async function prepare(file: File, name: string, spec: ImageInput, slot: ImageSl
   }
 }
 
-async function pickFile(file: File, slot: ImageSlot, spec: ImageInput, replace: boolean): Promise<void> {
+async function pickFile(file: File, slot: ImageSlot, replace: boolean): Promise<void> {
   const key = nextKey++;
   const end = new AbortController();
   const name = file.name || words.slots.pasted;
@@ -112,7 +103,7 @@ async function pickFile(file: File, slot: ImageSlot, spec: ImageInput, replace: 
   transfers.value = [...transfers.peek(), { key, slot, name, share: 0, problem: null, cancel }];
   uploading.value += 1;
   try {
-    const prepared = await prepare(file, name, spec, slot);
+    const prepared = await prepare(file, name, slot);
     if (typeof prepared === "string") {
       update(key, { problem: prepared });
       return;
@@ -138,9 +129,9 @@ async function pickFile(file: File, slot: ImageSlot, spec: ImageInput, replace: 
 }
 
 /** Takes files into a slot, one after the other so that their order is kept. */
-export async function pickFiles(files: File[], slot: ImageSlot, spec: ImageInput, room: number, single: boolean): Promise<void> {
+export async function pickFiles(files: File[], slot: ImageSlot, room: number, single: boolean): Promise<void> {
   for (const file of files.slice(0, single ? 1 : Math.max(0, room))) {
-    await pickFile(file, slot, spec, single);
+    await pickFile(file, slot, single);
   }
 }
 

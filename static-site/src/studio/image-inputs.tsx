@@ -1,9 +1,11 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { messagesFor } from "../api/problem";
-import type { Form, SlotField } from "../form/model-form";
+import { uploadRules } from "../api/upload";
+import type { Form, ImageSlot, SlotField } from "../form/model-form";
 import { setImages } from "../state/draft";
-import { dismiss, pickFiles, pickedFromAsset, sizeLimit, transfers, typeList, typesOf } from "../state/picking";
+import { dismiss, pickFiles, pickedFromAsset, transfers, typeList } from "../state/picking";
 import { submitProblem } from "../state/submit";
+import { askForUploads, uploadsOffered } from "../state/uploads";
 import { Icon } from "../ui/icons";
 import { words } from "../words";
 import { LibraryChooser } from "./library-chooser";
@@ -11,19 +13,24 @@ import { LibraryChooser } from "./library-chooser";
 /** Every place for an image that the model has. */
 export function ImageInputs({ form, tried }: { form: Form; tried: boolean }) {
   const [target] = form.slots;
+  const offered = uploadsOffered.value;
+  const hasSlots = target !== undefined;
+  useEffect(() => {
+    if (hasSlots) void askForUploads();
+  }, [hasSlots]);
   // A pasted image goes where there is room, else into the first place.
   useEffect(() => {
-    if (!target) return;
+    if (!target || offered !== true) return;
     const onPaste = (event: ClipboardEvent) => {
       const files = [...(event.clipboardData?.files ?? [])].filter((f) => f.type.startsWith("image/"));
       if (files.length === 0) return;
       event.preventDefault();
       const free = form.slots.find((s) => s.picked.length < s.max) ?? target;
-      void pickFiles(files, free.slot, free.spec, free.max - free.picked.length, free.max === 1);
+      void pickFiles(files, free.slot, free.max - free.picked.length, free.max === 1);
     };
     document.addEventListener("paste", onPaste);
     return () => document.removeEventListener("paste", onPaste);
-  }, [form]);
+  }, [form, offered]);
   if (!target) return null;
   return (
     <div class="slots">
@@ -39,6 +46,12 @@ function slotLabel(field: SlotField): string {
   return field.slot === "images" && field.max === 1 ? words.slots.imagesOne : words.slots.names[field.slot];
 }
 
+function ruleText(slot: ImageSlot, offered: boolean | null): string {
+  if (offered === false) return slot === "mask" ? words.slots.noMask : words.slots.onlyLibrary;
+  const rule = words.slots.rule(typeList(uploadRules.contentTypes), uploadRules.maxBytes);
+  return slot === "mask" ? `${words.slots.maskRule} ${rule}` : rule;
+}
+
 function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
   const { slot, spec, picked, max } = field;
   const id = useId();
@@ -48,9 +61,13 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
   const label = slotLabel(field);
   const room = max - picked.length;
   const single = max === 1;
-  const take = (files: File[]) => void pickFiles(files, slot, spec, room, single);
+  const offered = uploadsOffered.value;
+  const take = (files: File[]) => {
+    if (offered === true) void pickFiles(files, slot, room, single);
+  };
   const own = field.issue && (tried || field.issue === "size-differs" || field.issue === "too-many") ? words.slots.issues[field.issue] : null;
   const said = own ?? messagesFor(submitProblem.value?.errors ?? [], `inputs.${slot}`)[0] ?? null;
+  const described = `${id}-rule${said ? ` ${id}-issue` : ""}`;
   const moving = transfers.value.filter((t) => t.slot === slot);
   return (
     <div
@@ -59,7 +76,7 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
       aria-labelledby={`${id}-label`}
       onDragOver={(event) => {
         event.preventDefault();
-        setOver(true);
+        setOver(offered === true);
       }}
       onDragLeave={(event) => {
         if (!(event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget))) setOver(false);
@@ -97,21 +114,25 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
         ))}
         {room > 0 && (
           <div class="slot-add">
-            <button
-              type="button"
-              class="slot-file"
-              aria-invalid={said !== null}
-              aria-describedby={`${id}-rule${said ? ` ${id}-issue` : ""}`}
-              aria-label={`${label}: ${words.slots.drop}`}
-              onClick={() => file.current?.click()}
-            >
-              <Icon name="add" />
-              <span>{words.slots.drop}</span>
-            </button>
+            {offered === true && (
+              <button
+                type="button"
+                class="slot-file"
+                aria-invalid={said !== null}
+                aria-describedby={described}
+                aria-label={`${label}: ${words.slots.drop}`}
+                onClick={() => file.current?.click()}
+              >
+                <Icon name="add" />
+                <span>{words.slots.drop}</span>
+              </button>
+            )}
             {slot !== "mask" && (
               <button
                 type="button"
-                class="button button-text button-small"
+                class={offered === false ? "button" : "button button-text button-small"}
+                aria-invalid={said !== null}
+                aria-describedby={described}
                 aria-label={`${label}: ${words.slots.fromLibrary}`}
                 onClick={() => setChoosing(true)}
               >
@@ -128,7 +149,7 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
         class="visually-hidden"
         tabIndex={-1}
         aria-hidden="true"
-        accept={typesOf(spec).join(",")}
+        accept={uploadRules.contentTypes.join(",")}
         multiple={room > 1}
         onChange={(event) => {
           take([...(event.currentTarget.files ?? [])]);
@@ -158,9 +179,7 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
         </div>
       ))}
       <p id={`${id}-rule`} class="hint">
-        {spec.help ? `${spec.help} ` : ""}
-        {slot === "mask" && !spec.help ? `${words.slots.maskRule} ` : ""}
-        {words.slots.rule(typeList(typesOf(spec)), sizeLimit(spec))}
+        {ruleText(slot, offered)}
       </p>
       {said && (
         <p id={`${id}-issue`} class="hint hint-problem">

@@ -88,9 +88,8 @@ function TextBox({ field, name, rows, tried, placeholder, onInput }: TextBoxProp
         onInput={(event) => onInput(event.currentTarget.value)}
         onBlur={() => setLeft(true)}
       />
-      <p id={`${id}-rule`} class={field.spec.help ? "hint" : "visually-hidden"}>
-        {field.spec.help ? `${field.spec.help} ` : ""}
-        <span class="visually-hidden">{words.form.lengthRule(field.spec.min_length, field.spec.max_length)}</span>
+      <p id={`${id}-rule`} class="visually-hidden">
+        {words.form.lengthRule(field.spec.min_length, field.spec.max_length)}
       </p>
       {said && (
         <p id={`${id}-issue`} class="hint hint-problem">
