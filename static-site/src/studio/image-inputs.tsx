@@ -112,8 +112,8 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
             </button>
           </span>
         ))}
-        {room > 0 && (
-          <div class="slot-add">
+        {room > 0 && (offered !== false || slot !== "mask") && (
+          <div class={offered === false ? "slot-add slot-add-bare" : "slot-add"}>
             {offered === true && (
               <button
                 type="button"
