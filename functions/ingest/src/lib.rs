@@ -13,7 +13,7 @@ use shared::runtime::Platform;
 
 /// Results stored at once: each holds an image and its pixels, which a sandbox of 1 GB has room for this often.
 const AT_ONCE: usize = 3;
-/// Inside the function's time-out of 120 s, with time left to settle.
+/// Well inside the function's time-out of 300 s, with time left to store and to settle.
 const PATIENCE: Patience = Patience { connect: Duration::from_secs(10), idle: Duration::from_secs(30), total: Duration::from_secs(90) };
 
 /// Stores the results that a batch of messages names.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use local_standins::provider::Settings;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::domain::user::{Role, Scope};
 use tracing_subscriber::EnvFilter;
@@ -41,6 +43,7 @@ Environment:
   ALLOWED_EMAIL_DOMAINS domains that may sign in, separated by commas; empty lets everybody in
   LIMIT_MONTHLY_UNITS, LIMIT_DAILY_OUTPUTS, LIMIT_HOURLY_REQUESTS, LIMIT_RUNNING_CALLS, LIMIT_RUNNING_VIDEOS
                         what a user may do, unless an admin has set something else
+  STAND_IN_DELAY_MS     how long the provider stand-in lets a request wait, and then run, in milliseconds each
   RUST_LOG              what is logged to standard error: warn (default), info (a line per request), debug
 
 Safari doesn't keep the secure cookies of http://localhost; use Chrome, Chromium or Edge for trying.";
@@ -57,6 +60,17 @@ struct Serve {
     /// A folder with the built web app, instead of building the one in this repository.
     #[arg(long, value_name = "FOLDER")]
     site: Option<PathBuf>,
+    /// How long the provider stand-in lets a request wait, and then run, in milliseconds each; about a second when absent.
+    #[arg(long, env = "STAND_IN_DELAY_MS", value_name = "MS")]
+    stand_in_delay_ms: Option<u64>,
+}
+
+impl Serve {
+    fn stand_in(&self) -> Settings {
+        let usual = Settings::default();
+        let Some(delay) = self.stand_in_delay_ms.map(Duration::from_millis) else { return usual };
+        Settings { queue_delay: delay, image_delay: delay, video_delay: delay, ..usual }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -170,6 +184,7 @@ fn serve(data: PathBuf, arguments: Serve) -> anyhow::Result<()> {
         fal_key: fal_key(),
         google: google()?,
         variables: passed_on(std::env::vars()),
+        provider: arguments.stand_in(),
         ..Options::new(data)
     };
     // Before anything is started: it may take minutes, and it may fail.

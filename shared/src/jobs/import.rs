@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use jiff::SignedDuration;
 
 use super::{StepError, won};
 use crate::db::jobs::Outcome;
@@ -26,6 +27,8 @@ use crate::runtime::Platform;
 /// After this many receipts a medium that can't be fetched is given up: the queue's own limit, so that the user hears of it
 /// when the message goes to the dead-letter queue.
 const LAST_RECEIPT: u32 = 5;
+/// A result is given up after this long too, however few receipts its latest message has: the provider keeps it for an hour.
+const RESULTS_LIVE: SignedDuration = SignedDuration::from_mins(75);
 
 /// Why one medium isn't in the library.
 enum Trouble {
@@ -51,6 +54,8 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
         }
         _ => return Ok(()),
     }
+    let since = call.submitted_at.unwrap_or(call.created_at);
+    let last = receives >= LAST_RECEIPT || platform.clock.now().duration_since(since) > RESULTS_LIVE;
     let payload = call.payload.as_deref().ok_or(StepError::Record("a result without its payload"))?;
     let output: Output = serde_json::from_str(payload).map_err(|_| StepError::Record("a payload that can't be read"))?;
 
@@ -65,7 +70,7 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
         match stored {
             Ok(asset) => assets.push(asset),
             Err(Trouble::Refused(reason)) => problems.push(reason),
-            Err(Trouble::Passing(error)) if receives < LAST_RECEIPT => return Err(error),
+            Err(Trouble::Passing(error)) if !last => return Err(error),
             Err(Trouble::Passing(error)) => {
                 tracing::error!(call.id = %call.id, error = &error as &dyn std::error::Error, "a result could not be stored");
                 let message = "What the model made could not be copied to your library.".to_owned();
@@ -178,7 +183,7 @@ async fn import_video(
 /// What is known before any byte came.
 async fn blank(platform: &Platform, call: &Call, generation: &Generation, id: AssetId, output: &Output) -> Result<Asset, StepError> {
     let mut parameters = generation.parameters.clone();
-    if let Some(seed) = output.seed.or(call.seed) {
+    if let Some(seed) = call.seed.or(output.seed) {
         parameters.insert("seed".to_owned(), seed.into());
     }
     let source = generation.inputs.images.first().or(generation.inputs.start_frame.as_ref()).and_then(|id| id.parse().ok());

@@ -31,7 +31,7 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
             date: keys::date_of(now),
             units_each: units / outputs,
             price_each: price.micros() / i64::from(outputs),
-            seed: request.seed(model, index),
+            seed: request.seed(model, index).or_else(|| random_seed(model)),
             request: None,
             submitted_at: None,
             deadline_at: None,
@@ -74,6 +74,12 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
         settled_at: None,
     };
     (generation, calls)
+}
+
+/// A seed of ours where the model takes one: within its own range, so that it can be asked for again.
+fn random_seed(model: &Model) -> Option<u64> {
+    let most = model.parameter("seed")?.max.as_ref().and_then(serde_json::Number::as_u64).unwrap_or(u64::from(u32::MAX));
+    Some(u64::from_be_bytes(crate::id::random()) % most.saturating_add(1).max(1))
 }
 
 /// Seconds until the next month, day and hour begin (UTC): what `Retry-After` says.

@@ -91,7 +91,7 @@ impl Edge {
         // Paths hold link keys and callback codes: only the kind of path is logged.
         tracing::info!(
             http.method = %method, http.route = route, http.status = response.status().as_u16(),
-            duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), request_id, "request"
+            duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), request.id = request_id, "at the edge"
         );
         response
     }

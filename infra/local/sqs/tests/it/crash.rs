@@ -95,6 +95,7 @@ fn watch() {
     let mut left = BTreeSet::new();
     run(async {
         // The clock of these queues is past every visibility timeout.
+        #[expect(clippy::disallowed_methods, reason = "the test holds another clock against the system's")]
         let later = std::sync::Arc::new(|| jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1));
         let queues = Queues::open_with_clock(folder.path().join("queues.sqlite"), later).await.unwrap();
         let ten = Receive { max: 10, ..Receive::default() };
