@@ -2,3 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop")]
 
 mod auth;
+mod bad_input;
+mod crash;
+mod failures;
+mod journey;
+mod library;
+mod limits;
+mod privacy;
+mod rules;
+mod template;
+mod world;

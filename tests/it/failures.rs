@@ -1,0 +1,130 @@
+//! What ends without a delivery says why, costs nothing and gives everything back.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::clock::Clock;
+
+use crate::world::{Client, World, picture};
+
+/// Nothing was charged, everything was given back, nothing is in the library, and no slot is held.
+async fn assert_free(world: &World, client: &Client, over: &Value) {
+    assert_eq!((&over["units"]["charged"], &over["assets"]), (&json!(0), &json!([])), "{over}");
+    assert_eq!(over["price"]["actual"], json!({"amount": "0.0000", "currency": "USD"}));
+    assert!(over["finished_at"].is_string());
+    let lines = client.all("/api/v1/ledger").await;
+    let of = |kind: &str| lines.iter().find(|line| line["kind"] == kind && line["generation_id"] == over["id"]);
+    let (reserved, returned) = (of("reserved").unwrap(), of("returned").unwrap());
+    assert_eq!(reserved["units"], returned["units"]);
+    assert!(!returned["reason"].as_str().unwrap().is_empty());
+    assert!(of("charged").is_none());
+    assert_eq!(client.usage().await, (0, 0));
+    assert!(client.all("/api/v1/assets").await.is_empty());
+    assert_eq!(world.platform.db.slots(client.user().id).await.unwrap().running, 0);
+}
+
+fn png(prompt: &str) -> Value {
+    let mut request = picture(prompt);
+    request["parameters"]["format"] = "png".into();
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_failure_is_named_and_free() {
+    let world = World::start().await;
+    for (index, (prompt, code, words)) in [
+        ("[[fail:content-policy]] x", "content-policy", "rules don't allow this"),
+        ("[[fail:validation]] x", "invalid-input", "The model refused the field \"prompt\""),
+        ("[[fail:server]] x", "provider-error", "The provider had a problem."),
+        ("[[fail:runner]] x", "provider-error", "The provider had a problem."),
+        ("[[fail:timeout]] x", "timeout", "The model took too long."),
+        ("[[submit:locked]] x", "account-locked", "An administrator has to look at it."),
+        ("[[media:wrong-type]] x", "unusable-result", "is no picture or video"),
+        ("[[media:missing]] x", "result-gone", "not where the provider said"),
+        ("[[media:truncated]] x", "unusable-result", "can't be decoded"),
+        ("[[media:black]] x", "content-policy", "rules don't allow this"),
+        ("[[media:huge]] x", "too-large", "larger than 30 MiB"),
+        ("[[media:endless]] x", "too-large", "larger than 30 MiB"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let user = world.user(&format!("user-{index}")).await;
+        let over = user.made(&png(prompt)).await;
+        assert_eq!((&over["state"], &over["error"]["code"]), (&json!("failed"), &json!(code)), "{prompt}: {over}");
+        let message = over["error"]["message"].as_str().unwrap();
+        assert!(message.contains(words) && message.ends_with("Nothing was charged for it."), "{prompt}: {message}");
+        assert_free(&world, &user, &over).await;
+    }
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_not_sent_again_and_ends_as_unknown() {
+    let clock = Clock::manual(Timestamp::now());
+    let world = World::start_at(&[], clock).await;
+    let ada = world.user("ada").await;
+    let id = ada.accepted(&picture("[[submit:lost]] a fox")).await;
+    let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
+    assert_eq!(generation["state"], "queued", "{generation}");
+    assert_eq!(ada.ledger("reserved").await, 1);
+    // The model's own five minutes, and five for waiting in the provider's queue. What is woken every minute finds it then.
+    world.clock.advance(601_000);
+    let jobs = shared::jobs::Jobs::new(&world.platform).await.unwrap();
+    jobs.sweep().await.unwrap();
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["error"]["code"]), (&json!("unknown"), &json!("unknown-outcome")), "{over}");
+    assert_free(&world, &ada, &over).await;
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_is_given_up_at_its_deadline() {
+    let clock = Clock::manual(Timestamp::now());
+    let world = World::start_at(&[], clock).await;
+    let ada = world.user("ada").await;
+    let id = ada.accepted(&picture("[[run:hang]] a fox")).await;
+    ada.until(&id, |generation| generation["state"] == "running").await;
+    world.clock.advance(601_000);
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["error"]["code"]), (&json!("unknown"), &json!("unknown-outcome")), "{over}");
+    assert_free(&world, &ada, &over).await;
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_and_what_runs_can_be_cancelled_and_costs_nothing() {
+    let world = World::start_with(&[("LIMIT_RUNNING_CALLS", "1")]).await;
+    let ada = world.user("ada").await;
+    let running = ada.accepted(&picture("[[run:hang]] the first")).await;
+    ada.until(&running, |generation| generation["state"] == "running").await;
+    let waiting = ada.accepted(&picture("the second")).await;
+    for id in [&waiting, &running] {
+        let answer = ada.post(&format!("/api/v1/generations/{id}/cancel"), &json!({})).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        let over = ada.follow(id).await;
+        assert_eq!((&over["state"], &over["error"]["code"]), (&json!("cancelled"), &json!("cancelled")), "{over}");
+        let again = ada.post(&format!("/api/v1/generations/{id}/cancel"), &json!({})).await;
+        assert_eq!(again.code(), (409, "conflict".to_owned()));
+    }
+    let over = ada.follow(&running).await;
+    assert_free(&world, &ada, &over).await;
+    let over = ada.follow(&waiting).await;
+    assert_free(&world, &ada, &over).await;
+    // The slot is free for the next.
+    assert_eq!(ada.made(&picture("the third")).await["state"], "complete");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_no_longer_be_stopped_is_delivered_and_charged() {
+    let world = World::start().await;
+    world.edition.provider().unwrap().update_settings(|settings| settings.image_delay = std::time::Duration::from_secs(1));
+    let ada = world.user("ada").await;
+    let id = ada.accepted(&picture("[[cancel:ignored]] a fox")).await;
+    ada.until(&id, |generation| generation["state"] == "running").await;
+    assert_eq!(ada.post(&format!("/api/v1/generations/{id}/cancel"), &json!({})).await.status, 202);
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
+    assert_eq!(ada.usage().await, (1, 0));
+    world.shutdown().await;
+}
