@@ -152,6 +152,13 @@ export async function journey(world) {
     await grace.page.getByRole("heading", { level: 1, name: "We don't have this" }).waitFor();
   });
 
+  await world.step("the API's description is a styled page", async () => {
+    await page.goto("/docs");
+    await page.getByRole("heading", { level: 1, name: "API" }).waitFor();
+    assert.notEqual(await page.evaluate(() => getComputedStyle(document.querySelector("main")).maxWidth), "none");
+    await page.goBack();
+  });
+
   await world.step("signing out ends the session and leaves no draft behind", async () => {
     await page.getByRole("button", { name: /^Account:/ }).click();
     await page.getByRole("button", { name: "Sign out" }).click();

@@ -14,6 +14,9 @@ use utoipa_axum::routes;
 /// Written by `cargo run -p xtask -- openapi` from the routers of all functions, and compared with them by a test.
 const OPENAPI: &str = include_str!("../../../static-site/openapi.json");
 
+/// The page loads its one stylesheet and nothing else.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 pub(crate) fn routes() -> OpenApiRouter<Platform> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(openapi)).route("/docs", axum::routing::get(page))
 }
@@ -48,5 +51,5 @@ async fn openapi() -> impl IntoResponse {
 /// The description as a page: written on the server, without a script.
 async fn page() -> impl IntoResponse {
     let html = serde_json::from_str(OPENAPI).map(|api| shared::http::docs_page(&api)).unwrap_or_default();
-    ([(header::CACHE_CONTROL, "public, max-age=300")], Html(html))
+    ([(header::CACHE_CONTROL, "public, max-age=300"), (header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(html))
 }

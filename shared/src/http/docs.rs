@@ -13,7 +13,7 @@ pub fn docs_page(api: &Value) -> String {
          <link rel=\"stylesheet\" href=\"/docs.css\"></head><body><main><h1>API</h1>",
     );
     if let Some(text) = api["info"]["description"].as_str() {
-        let _ = write!(page, "<p>{}</p>", escape(text));
+        let _ = write!(page, "<p>{}</p>", prose(text));
     }
     page.push_str("<p>The machine-readable description is <a href=\"/api/v1/openapi.json\">openapi.json</a>.</p>");
     let paths = api["paths"].as_object().into_iter().flatten();
@@ -34,7 +34,7 @@ pub fn docs_page(api: &Value) -> String {
         let _ = write!(page, "<section><h3><code>{} {}</code></h3>", method.to_uppercase(), escape(path));
         for field in ["summary", "description"] {
             for paragraph in operation[field].as_str().unwrap_or_default().split("\n\n").filter(|text| !text.trim().is_empty()) {
-                let _ = write!(page, "<p>{}</p>", escape(paragraph));
+                let _ = write!(page, "<p>{}</p>", prose(paragraph));
             }
         }
         if let Some(parameters) = operation["parameters"].as_array().filter(|list| !list.is_empty()) {
@@ -42,7 +42,7 @@ pub fn docs_page(api: &Value) -> String {
             for parameter in parameters {
                 let (name, place) = (parameter["name"].as_str().unwrap_or(""), parameter["in"].as_str().unwrap_or(""));
                 let text = parameter["description"].as_str().unwrap_or("");
-                let _ = write!(page, "<li><code>{}</code> <small>{}</small> {}</li>", escape(name), escape(place), escape(text));
+                let _ = write!(page, "<li><code>{}</code> <small>{}</small> {}</li>", escape(name), escape(place), prose(text));
             }
             page.push_str("</ul>");
         }
@@ -54,7 +54,7 @@ pub fn docs_page(api: &Value) -> String {
             let content = response["content"].as_object().and_then(|content| content.values().next());
             let shape = content.map_or_else(String::new, |content| type_of(&content["schema"]));
             let text = response["description"].as_str().unwrap_or("");
-            let _ = write!(page, "<li><code>{}</code> {} {}</li>", escape(status), shape, escape(text));
+            let _ = write!(page, "<li><code>{}</code> {} {}</li>", escape(status), shape, prose(text));
         }
         page.push_str("</ul></section>");
     }
@@ -62,12 +62,12 @@ pub fn docs_page(api: &Value) -> String {
     for (name, schema) in api["components"]["schemas"].as_object().into_iter().flatten() {
         let _ = write!(page, "<section id=\"shape-{0}\"><h3><code>{0}</code></h3>", escape(name));
         if let Some(text) = schema["description"].as_str() {
-            let _ = write!(page, "<p>{}</p>", escape(text));
+            let _ = write!(page, "<p>{}</p>", prose(text));
         }
         page.push_str("<ul>");
         for (field, shape) in schema["properties"].as_object().into_iter().flatten() {
             let text = shape["description"].as_str().unwrap_or("");
-            let _ = write!(page, "<li><code>{}</code> {} {}</li>", escape(field), type_of(shape), escape(text));
+            let _ = write!(page, "<li><code>{}</code> {} {}</li>", escape(field), type_of(shape), prose(text));
         }
         page.push_str("</ul></section>");
     }
@@ -91,6 +91,14 @@ fn type_of(schema: &Value) -> String {
         }
         _ => "<small>any</small>".to_owned(),
     }
+}
+
+/// Words with `code` in backticks, as doc comments have them.
+fn prose(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    let coded = parts.len() % 2 == 1;
+    let wrap = |(at, part): (usize, &&str)| if coded && at % 2 == 1 { format!("<code>{}</code>", escape(part)) } else { escape(part) };
+    parts.iter().enumerate().map(wrap).collect::<Vec<_>>().join(if coded { "" } else { "`" })
 }
 
 fn escape(text: &str) -> String {

@@ -186,6 +186,7 @@ pub struct UnitsView {
 
 /// What a request costs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GenerationPrice)]
 pub struct PriceView {
     /// Expected.
     pub estimated: Money,
