@@ -559,7 +559,7 @@ export interface components {
             /** @description Of the monthly limit. */
             units: components["schemas"]["UnitsView"];
             /** @description In money. */
-            price: components["schemas"]["PriceView"];
+            price: components["schemas"]["GenerationPrice"];
             /**
              * Format: date-time
              * @description When it was accepted.
@@ -577,6 +577,12 @@ export interface components {
             code: string;
             /** @description For people. */
             message: string;
+        };
+        /** @description What a request costs. */
+        GenerationPrice: {
+            /** @description Expected. */
+            estimated: components["schemas"]["Money"];
+            actual?: components["schemas"]["Money"] | null;
         };
         /** @description Whether the system answers. */
         Health: {
@@ -754,7 +760,7 @@ export interface components {
                 /** @description Of the monthly limit. */
                 units: components["schemas"]["UnitsView"];
                 /** @description In money. */
-                price: components["schemas"]["PriceView"];
+                price: components["schemas"]["GenerationPrice"];
                 /**
                  * Format: date-time
                  * @description When it was accepted.
