@@ -2,10 +2,9 @@
 
 use http::{Method, header};
 use serde_json::{Value, json};
-use shared::clock::Clock;
 use shared::domain::user::Scope;
 
-use crate::world::{Answer, Client, World, picture, pictures};
+use crate::world::{Answer, Client, World, picture, pictures, still};
 
 /// `answer` is a problem with this status and code, about this field (`""` is the body itself), or about none.
 fn assert_problem(what: &str, answer: &Answer, status: u16, code: &str, field: Option<&str>) {
@@ -181,7 +180,7 @@ async fn what_is_somebody_elses_looks_like_what_isnt_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_valid_token_with_the_right_scope_opens_anything() {
-    let world = World::start_at(&[], Clock::manual(jiff::Timestamp::now())).await;
+    let world = World::start_at(&[], still()).await;
     let unknown = format!("aig_{}", "x".repeat(43));
     for token in [None, Some(unknown.as_str()), Some("nonsense"), Some("")] {
         let answer = world.stranger(token).get("/api/v1/assets").await;

@@ -1,10 +1,8 @@
 //! What ends without a delivery says why, costs nothing and gives everything back.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::clock::Clock;
 
-use crate::world::{Client, World, picture};
+use crate::world::{Client, World, picture, still};
 
 /// Nothing was charged, everything was given back, nothing is in the library, and no slot is held.
 async fn assert_free(world: &World, client: &Client, over: &Value) {
@@ -60,8 +58,7 @@ async fn each_failure_is_named_and_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_not_sent_again_and_ends_as_unknown() {
-    let clock = Clock::manual(Timestamp::now());
-    let world = World::start_at(&[], clock).await;
+    let world = World::start_at(&[], still()).await;
     let ada = world.user("ada").await;
     let id = ada.accepted(&picture("[[submit:lost]] a fox")).await;
     let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
@@ -79,8 +76,7 @@ async fn a_lost_answer_is_not_sent_again_and_ends_as_unknown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hangs_is_given_up_at_its_deadline() {
-    let clock = Clock::manual(Timestamp::now());
-    let world = World::start_at(&[], clock).await;
+    let world = World::start_at(&[], still()).await;
     let ada = world.user("ada").await;
     let id = ada.accepted(&picture("[[run:hang]] a fox")).await;
     ada.until(&id, |generation| generation["state"] == "running").await;

@@ -2,15 +2,13 @@
 
 use futures_util::future::join_all;
 use http::{StatusCode, header};
-use jiff::Timestamp;
 use serde_json::json;
-use shared::clock::Clock;
 
-use crate::world::{Answer, Client, World, picture, pictures};
+use crate::world::{Answer, Client, World, picture, pictures, still};
 
 /// In the middle of a month, a day and an hour that don't end during a test.
 async fn world(variables: &[(&str, &str)]) -> World {
-    World::start_at(variables, Clock::manual(Timestamp::now())).await
+    World::start_at(variables, still()).await
 }
 
 /// Twenty requests at once under twenty keys: those that were accepted, and the others.

@@ -1,7 +1,7 @@
 //! Media are read by their owner, and by whoever has an address that was signed for it, as long as it holds.
 
 use http::{Method, header};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use shared::media::signed::MediaSigner;
 
 use crate::world::{Answer, Client, World, picture, sha256};
@@ -52,7 +52,7 @@ async fn an_address_opens_what_it_was_signed_for_and_nothing_else() {
     assert_hidden("another key's name", &nobody.get(&url.replace(&format!("Id={}", part("Key-Pair-Id")), "Id=other")).await);
 
     let signer = world.platform.signer().await.unwrap();
-    let now = Timestamp::now();
+    let now = world.clock.now();
     let past = signer.url(&key, now - SignedDuration::from_secs(61), 60);
     assert_hidden("expired", &nobody.get(&past).await);
     assert_eq!(nobody.get(&signer.url(&key, now - SignedDuration::from_secs(30), 60)).await.status, 200);
@@ -74,7 +74,7 @@ async fn cookies_open_what_is_their_owners_and_nothing_else() {
     let (ada, bob) = (world.user("ada").await, world.user("bob").await);
     let (key, url, hash) = stored(&world, &ada).await;
     let signer = world.platform.signer().await.unwrap();
-    let now = Timestamp::now();
+    let now = world.clock.now();
     let own = with_cookies(&world, &key, &signer.cookies(&ada.user().media_prefix, now)).await;
     assert_eq!((own.status.as_u16(), sha256(&own.body)), (200, hash));
     assert_hidden("another user's", &with_cookies(&world, &key, &signer.cookies(&bob.user().media_prefix, now)).await);

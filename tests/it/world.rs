@@ -79,6 +79,11 @@ impl World {
     }
 }
 
+/// A clock that stands at this moment until it is moved.
+pub(crate) fn still() -> Clock {
+    Clock::manual(Clock::system().now())
+}
+
 /// Looks until `found` finds something.
 pub(crate) async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
     let looks = async {
