@@ -169,13 +169,7 @@ fn aws_smithy_async_sleep() -> aws_sdk_dynamodb::config::SharedAsyncSleep {
 
 /// The client for the provider and the sign-in issuer: pinned public roots, no redirects, no proxy from the environment.
 fn http_client() -> Result<reqwest::Client, ConfigError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| ConfigError(vec![format!("TLS: {e}")]))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let tls = crate::tls::client_config().map_err(|e| ConfigError(vec![format!("TLS: {e}")]))?;
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())

@@ -62,7 +62,7 @@ struct Filter {
     /// `image` or `video`.
     #[param(value_type = Option<String>)]
     kind: Option<AssetKind>,
-    /// Words of the prompt or the title; all of them must be there.
+    /// Words of the prompt; all of them must be there.
     q: Option<String>,
     /// Made by this model.
     model: Option<String>,

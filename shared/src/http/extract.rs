@@ -64,6 +64,10 @@ fn unreadable(rejection: BytesRejection) -> ApiError {
 /// # Errors
 /// `validation`: a field, or the line and column where the text stops being JSON.
 pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // serde would read a struct from a list by position.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::invalid("", "invalid", "The body is an object, not a list."));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -215,6 +219,7 @@ mod tests {
             (r#"{"inputs":{"prompt":"x"},"count":"canary"}"#, "count", "invalid"),
             (r#"{"inputs":{"prompt":"x","images":["a",7]}}"#, "inputs.images[1]", "invalid"),
             (r#"[]"#, "", "invalid"),
+            (r#" [{"prompt":"x"}]"#, "", "invalid"),
             (r#"{"inputs":{"prompt":"#, "", "syntax"),
             (r#"{"inputs":{"prompt":"x"}} trailing"#, "", "syntax"),
         ] {

@@ -1366,7 +1366,7 @@ export interface operations {
                 cursor?: string;
                 /** @description `image` or `video`. */
                 kind?: string;
-                /** @description Words of the prompt or the title; all of them must be there. */
+                /** @description Words of the prompt; all of them must be there. */
                 q?: string;
                 /** @description Made by this model. */
                 model?: string;
