@@ -3,6 +3,7 @@
 
 mod auth;
 mod bad_input;
+mod check;
 mod crash;
 mod failures;
 mod journey;
@@ -11,4 +12,5 @@ mod limits;
 mod privacy;
 mod rules;
 mod template;
+mod webhooks;
 mod world;
