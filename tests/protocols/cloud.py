@@ -1,0 +1,210 @@
+"""The deployed template on another implementation of AWS: started, given secrets and code, and deployed to."""
+
+import contextlib
+import dataclasses
+import hashlib
+import http.server
+import io
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.parse
+import zipfile
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from cfnlint.decode import cfn_yaml
+
+from support import check, until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STACK, CODE, PREFIX, ACCOUNT, REGION = "aig", "code", "/test-secrets", "000000000000", "us-east-1"
+# The account's own key, to which everything is allowed. Functions get those of their roles.
+OWNER = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+
+
+@dataclasses.dataclass
+class Cloud:
+    port: int
+    template: dict
+    names: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, service, **credentials):
+        return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, config=Config(retries={"total_max_attempts": 2}),
+                            **(credentials or OWNER))
+
+    def resources(self, kind):
+        return {name: resource["Properties"] for name, resource in self.template["Resources"].items() if resource["Type"] == kind}
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running():
+    """An empty account whose policies are enforced, on loopback and on a port of its own, gone at the end with all it kept."""
+    with tempfile.TemporaryDirectory() as folder, secrets_extension() as extension:
+        port, log = free_port(), pathlib.Path(folder, "log")
+        environment = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port),
+                       "AUTH": "true", "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "WARNING",
+                       # Its functions inherit these.
+                       "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": str(extension.server_address[1])}
+        with log.open("w") as output:
+            process = subprocess.Popen([sys.executable, ROOT / "tests/protocols/foreign_aws.py"], env=environment, cwd=folder,
+                                       stdout=output, stderr=subprocess.STDOUT)
+        try:
+            cloud = extension.cloud = Cloud(port, cfn_yaml.load(str(ROOT / "template.yaml")))
+            until("the other AWS answers", lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+            yield cloud
+        except SystemExit:
+            print(log.read_text()[-6000:], file=sys.stderr)
+            raise
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Extension(http.server.BaseHTTPRequestHandler):
+    """The AWS Parameters and Secrets Lambda Extension, which reads with the rights of the function that asks."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        address = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(address.query))
+        try:
+            if address.path != "/systemsmanager/parameters/get" or query.get("withDecryption") != "true":
+                raise KeyError(self.path)
+            role = self.server.roles[self.headers["X-Aws-Parameters-Secrets-Token"]]
+            answer = self.server.cloud.client("ssm", **role).get_parameter(Name=query["name"], WithDecryption=True)
+            status, body = 200, {"Parameter": {name: answer["Parameter"][name] for name in ("Name", "Type", "Value")}}
+        except (KeyError, ClientError) as error:
+            status, body = 400, {"message": str(error)}
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format, *arguments):
+        pass
+
+
+@contextlib.contextmanager
+def secrets_extension():
+    with http.server.ThreadingHTTPServer(("localhost", 0), Extension) as server:
+        server.roles, server.cloud = {}, None
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+def role_of(function):
+    """The credentials that ministack gives to a function. Nobody is told them, but they follow from its name and its role."""
+    digest = hashlib.sha256(f"{function['FunctionArn']}:{function['Role']}".encode()).hexdigest()
+    secret, token = (hashlib.sha256(f"{what}:{digest}".encode()).hexdigest() for what in ("secret", "token"))
+    return {"aws_access_key_id": f"ASIA{digest[:16].upper()}", "aws_secret_access_key": secret, "aws_session_token": token}
+
+
+# What ministack's CloudFormation doesn't know, though its CloudFront has both of the first: those are made by their own API.
+UNKNOWN = ("AWS::CloudFront::PublicKey", "AWS::CloudFront::KeyGroup", "AWS::CloudWatch::Alarm")
+
+
+def references(value, made):
+    """`value` with each reference to a resource that was made elsewhere replaced by its name."""
+    if isinstance(value, dict):
+        return made.get(value.get("Ref")) or {key: references(inner, made) for key, inner in value.items()}
+    return [references(inner, made) for inner in value] if isinstance(value, list) else value
+
+
+def deployable(cloud, public_key):
+    """The template as this account takes it. Everything but what is named here is as it is deployed to AWS."""
+    cloudfront = cloud.client("cloudfront")
+    key = cloudfront.create_public_key(PublicKeyConfig={"CallerReference": "test", "Name": "test", "EncodedKey": public_key})
+    group = cloudfront.create_key_group(KeyGroupConfig={"Name": "test", "Items": [key["PublicKey"]["Id"]]})
+    made = {"AWS::CloudFront::PublicKey": key["PublicKey"]["Id"], "AWS::CloudFront::KeyGroup": group["KeyGroup"]["Id"]}
+    names = {name: made.get(resource["Type"]) for name, resource in cloud.template["Resources"].items() if resource["Type"] in UNKNOWN}
+    template = references({**cloud.template, "Resources": {name: resource for name, resource in cloud.template["Resources"].items()
+                                                           if name not in names}}, names)
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = f"s3://{CODE}/{pathlib.PurePath(resource['Properties']['CodeUri']).name}.zip"
+        if resource["Type"] == "AWS::CloudFront::Distribution":
+            # It refuses to call an AWS host name, and speaks no TLS with itself.
+            [api] = [origin for origin in resource["Properties"]["DistributionConfig"]["Origins"] if origin["Id"] == "api"]
+            check("the distribution asks the API over TLS", api["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only")
+            api["DomainName"] = {"Fn::Sub": "${Api}.execute-api.localhost"}
+            api["CustomOriginConfig"] = {"OriginProtocolPolicy": "http-only", "HTTPPort": cloud.port}
+    return template
+
+
+def package(program, folder):
+    """A function's program as Lambda takes it; without its debug symbols, which are nine tenths of it."""
+    bootstrap = pathlib.Path(folder, program.name)
+    if shutil.which("strip"):
+        subprocess.run(["strip", "-o", bootstrap, program], check=True, timeout=120)
+    else:
+        shutil.copyfile(program, bootstrap)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", compresslevel=1) as archive:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.external_attr = 0o755 << 16
+        archive.writestr(entry, bootstrap.read_bytes())
+    bootstrap.unlink()
+    return content.getvalue()
+
+
+def deploy(cloud, extension, programs, secrets, parameters):
+    """Secrets, code and stack. What the stack is called there is in `cloud.names` afterwards."""
+    ssm, s3, formation = cloud.client("ssm"), cloud.client("s3"), cloud.client("cloudformation")
+    for name in ("fal_key", "oidc_client_secret", "media_signing_key", "webhook_mac_key"):
+        ssm.put_parameter(Type="SecureString", Name=f"{PREFIX}/{name}", Value=secrets[name])
+    s3.create_bucket(Bucket=CODE)
+    with tempfile.TemporaryDirectory() as folder:
+        for function in cloud.resources("AWS::Serverless::Function").values():
+            name = pathlib.PurePath(function["CodeUri"]).name
+            s3.put_object(Bucket=CODE, Key=f"{name}.zip", Body=package(programs / name, folder))
+    template = json.dumps(deployable(cloud, parameters["MediaPublicKey"]))
+    s3.put_object(Bucket=CODE, Key="template.json", Body=template.encode())
+    parameters = parameters | {"SecretsPrefix": PREFIX, "AwsEndpointUrl": cloud.endpoint, "Architecture": "x86_64"}
+    formation.create_stack(StackName=STACK, TemplateURL=f"{cloud.endpoint}/{CODE}/template.json",
+                           Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+                           Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()])
+
+    def settled():
+        status = formation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+        return None if status.endswith("_IN_PROGRESS") else status
+
+    if until("the stack comes to rest", settled) != "CREATE_COMPLETE":
+        events = formation.describe_stack_events(StackName=STACK)["StackEvents"]
+        why = [(event["LogicalResourceId"], event.get("ResourceStatusReason")) for event in events if "FAILED" in event["ResourceStatus"]]
+        check("nothing in the stack fails", False, why)
+    resources = formation.describe_stack_resources(StackName=STACK)["StackResources"]
+    cloud.names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+    lost = set(cloud.template["Resources"]) - set(cloud.names)
+    kinds = {cloud.template["Resources"][name]["Type"] for name in lost}
+    check("everything else of the template is deployed", kinds <= set(UNKNOWN), lost)
+    for function in cloud.client("lambda").list_functions()["Functions"]:
+        role = role_of(function)
+        extension.roles[role["aws_session_token"]] = role
