@@ -34,6 +34,7 @@ OWNER = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 class Cloud:
     port: int
     template: dict
+    roles: dict  # The credentials of each function, by their session's token.
     names: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -67,11 +68,11 @@ def running():
             process = subprocess.Popen([sys.executable, ROOT / "tests/protocols/foreign_aws.py"], env=environment, cwd=folder,
                                        stdout=output, stderr=subprocess.STDOUT)
         try:
-            cloud = extension.cloud = Cloud(port, cfn_yaml.load(str(ROOT / "template.yaml")))
+            cloud = extension.cloud = Cloud(port, cfn_yaml.load(str(ROOT / "template.yaml")), roles={})
             until("the other AWS answers", lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
             yield cloud
-        except SystemExit:
-            print(log.read_text()[-6000:], file=sys.stderr)
+        except (SystemExit, Exception):
+            print(log.read_text()[-6000:], *complaints(cloud), sep="\n", file=sys.stderr)
             raise
         finally:
             process.terminate()
@@ -80,6 +81,15 @@ def running():
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def complaints(cloud):
+    """What the functions have to say when a test fails: not everything, but what isn't as usual."""
+    client = cloud.client("logs")
+    for group in client.describe_log_groups()["logGroups"]:
+        for event in client.filter_log_events(logGroupName=group["logGroupName"])["events"]:
+            if any(word in event["message"] for word in ('"WARN"', '"ERROR"', "rror\":")):
+                yield f"{group['logGroupName']}: {event['message']}"
 
 
 class Extension(http.server.BaseHTTPRequestHandler):
@@ -93,7 +103,7 @@ class Extension(http.server.BaseHTTPRequestHandler):
         try:
             if address.path != "/systemsmanager/parameters/get" or query.get("withDecryption") != "true":
                 raise KeyError(self.path)
-            role = self.server.roles[self.headers["X-Aws-Parameters-Secrets-Token"]]
+            role = self.server.cloud.roles[self.headers["X-Aws-Parameters-Secrets-Token"]]
             answer = self.server.cloud.client("ssm", **role).get_parameter(Name=query["name"], WithDecryption=True)
             status, body = 200, {"Parameter": {name: answer["Parameter"][name] for name in ("Name", "Type", "Value")}}
         except (KeyError, ClientError) as error:
@@ -112,7 +122,7 @@ class Extension(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def secrets_extension():
     with http.server.ThreadingHTTPServer(("localhost", 0), Extension) as server:
-        server.roles, server.cloud = {}, None
+        server.cloud = None
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         try:
             yield server
@@ -175,7 +185,7 @@ def package(program, folder):
     return content.getvalue()
 
 
-def deploy(cloud, extension, programs, secrets, parameters):
+def deploy(cloud, programs, secrets, parameters):
     """Secrets, code and stack. What the stack is called there is in `cloud.names` afterwards."""
     ssm, s3, formation = cloud.client("ssm"), cloud.client("s3"), cloud.client("cloudformation")
     for name in ("fal_key", "oidc_client_secret", "media_signing_key", "webhook_mac_key"):
@@ -207,4 +217,4 @@ def deploy(cloud, extension, programs, secrets, parameters):
     check("everything else of the template is deployed", kinds <= set(UNKNOWN), lost)
     for function in cloud.client("lambda").list_functions()["Functions"]:
         role = role_of(function)
-        extension.roles[role["aws_session_token"]] = role
+        cloud.roles[role["aws_session_token"]] = role
