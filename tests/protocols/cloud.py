@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import platform
 import shutil
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from cfnlint.decode import cfn_yaml
 from support import check, until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STACK, CODE, PREFIX, ACCOUNT, REGION = "aig", "code", "/test-secrets", "000000000000", "us-east-1"
+CODE, PREFIX, REGION = "code", "/test-secrets", "us-east-1"
 # The account's own key, to which everything is allowed. Functions get those of their roles.
 OWNER = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
@@ -34,7 +35,7 @@ OWNER = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 class Cloud:
     port: int
     template: dict
-    roles: dict  # The credentials of each function, by their session's token.
+    roles: dict  # The credentials of the functions, by name.
     names: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -44,6 +45,9 @@ class Cloud:
     def client(self, service, **credentials):
         return boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, config=Config(retries={"total_max_attempts": 2}),
                             **(credentials or OWNER))
+
+    def role(self, function):
+        return self.roles[f"{function}Function"]
 
     def resources(self, kind):
         return {name: resource["Properties"] for name, resource in self.template["Resources"].items() if resource["Type"] == kind}
@@ -60,8 +64,8 @@ def running():
     """An empty account whose policies are enforced, on loopback and on a port of its own, gone at the end with all it kept."""
     with tempfile.TemporaryDirectory() as folder, secrets_extension() as extension:
         port, log = free_port(), pathlib.Path(folder, "log")
-        environment = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port),
-                       "AUTH": "true", "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "WARNING",
+        environment = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "STATE_DIR": folder,
+                       "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "AUTH": "true", "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "WARNING",
                        # Its functions inherit these.
                        "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": str(extension.server_address[1])}
         with log.open("w") as output:
@@ -102,11 +106,12 @@ class Extension(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(address.query))
         try:
             if address.path != "/systemsmanager/parameters/get" or query.get("withDecryption") != "true":
-                raise KeyError(self.path)
-            role = self.server.cloud.roles[self.headers["X-Aws-Parameters-Secrets-Token"]]
-            answer = self.server.cloud.client("ssm", **role).get_parameter(Name=query["name"], WithDecryption=True)
+                raise ValueError(self.path)
+            cloud, token = self.server.cloud, self.headers["X-Aws-Parameters-Secrets-Token"]
+            [role] = [role for role in cloud.roles.values() if role["aws_session_token"] == token]
+            answer = cloud.client("ssm", **role).get_parameter(Name=query["name"], WithDecryption=True)
             status, body = 200, {"Parameter": {name: answer["Parameter"][name] for name in ("Name", "Type", "Value")}}
-        except (KeyError, ClientError) as error:
+        except (ValueError, ClientError) as error:
             status, body = 400, {"message": str(error)}
         content = json.dumps(body).encode()
         self.send_response(status)
@@ -185,9 +190,9 @@ def package(program, folder):
     return content.getvalue()
 
 
-def deploy(cloud, programs, secrets, parameters):
-    """Secrets, code and stack. What the stack is called there is in `cloud.names` afterwards."""
-    ssm, s3, formation = cloud.client("ssm"), cloud.client("s3"), cloud.client("cloudformation")
+def prepare(cloud, programs, secrets, public_key):
+    """Secrets, code and template, for `create`."""
+    ssm, s3 = cloud.client("ssm"), cloud.client("s3")
     for name in ("fal_key", "oidc_client_secret", "media_signing_key", "webhook_mac_key"):
         ssm.put_parameter(Type="SecureString", Name=f"{PREFIX}/{name}", Value=secrets[name])
     s3.create_bucket(Bucket=CODE)
@@ -195,26 +200,34 @@ def deploy(cloud, programs, secrets, parameters):
         for function in cloud.resources("AWS::Serverless::Function").values():
             name = pathlib.PurePath(function["CodeUri"]).name
             s3.put_object(Bucket=CODE, Key=f"{name}.zip", Body=package(programs / name, folder))
-    template = json.dumps(deployable(cloud, parameters["MediaPublicKey"]))
-    s3.put_object(Bucket=CODE, Key="template.json", Body=template.encode())
-    parameters = parameters | {"SecretsPrefix": PREFIX, "AwsEndpointUrl": cloud.endpoint, "Architecture": "x86_64"}
-    formation.create_stack(StackName=STACK, TemplateURL=f"{cloud.endpoint}/{CODE}/template.json",
+    s3.put_object(Bucket=CODE, Key="template.json", Body=json.dumps(deployable(cloud, public_key)).encode())
+
+
+def create(cloud, stack, **parameters):
+    """A stack of the template; returns what its resources are called. Never on AWS's own address, whatever the parameters."""
+    formation = cloud.client("cloudformation")
+    parameters |= {"AwsEndpointUrl": cloud.endpoint, "Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"}
+    formation.create_stack(StackName=stack, TemplateURL=f"{cloud.endpoint}/{CODE}/template.json",
                            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
                            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()])
 
     def settled():
-        status = formation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+        status = formation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
         return None if status.endswith("_IN_PROGRESS") else status
 
     if until("the stack comes to rest", settled) != "CREATE_COMPLETE":
-        events = formation.describe_stack_events(StackName=STACK)["StackEvents"]
+        events = formation.describe_stack_events(StackName=stack)["StackEvents"]
         why = [(event["LogicalResourceId"], event.get("ResourceStatusReason")) for event in events if "FAILED" in event["ResourceStatus"]]
         check("nothing in the stack fails", False, why)
-    resources = formation.describe_stack_resources(StackName=STACK)["StackResources"]
-    cloud.names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
-    lost = set(cloud.template["Resources"]) - set(cloud.names)
-    kinds = {cloud.template["Resources"][name]["Type"] for name in lost}
-    check("everything else of the template is deployed", kinds <= set(UNKNOWN), lost)
-    for function in cloud.client("lambda").list_functions()["Functions"]:
-        role = role_of(function)
-        cloud.roles[role["aws_session_token"]] = role
+    resources = formation.describe_stack_resources(StackName=stack)["StackResources"]
+    names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+    lost = {name: cloud.template["Resources"][name]["Type"] for name in set(cloud.template["Resources"]) - set(names)}
+    check("everything else of the template is deployed", set(lost.values()) <= set(UNKNOWN), lost)
+    return names
+
+
+def deploy(cloud, **parameters):
+    """The stack that is tested, and the credentials of its functions."""
+    cloud.names = create(cloud, "aig", SecretsPrefix=PREFIX, **parameters)
+    functions = {function["FunctionName"]: function for function in cloud.client("lambda").list_functions()["Functions"]}
+    cloud.roles = {name: role_of(functions[cloud.names[name]]) for name in cloud.resources("AWS::Serverless::Function")}

@@ -71,8 +71,8 @@ def main(program):
 
         options = {"region_name": environment["AWS_REGION"], "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
                    "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"]}
-        table = boto3.resource("dynamodb", endpoint_url=environment["AWS_ENDPOINT_URL_DYNAMODB"], **options).Table(environment["TABLE_NAME"])
-        items = table.scan()["Items"]
+        dynamodb = boto3.resource("dynamodb", endpoint_url=environment["AWS_ENDPOINT_URL_DYNAMODB"], **options)
+        items = dynamodb.Table(environment["TABLE_NAME"]).scan()["Items"]
         check("boto3 reads the table", any(item["sk"] == f"ASSET#{asset['id']}" for item in items), len(items))
         s3 = boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"], config=Config(s3={"addressing_style": "path"}), **options)
         key = next(item["key"] for item in items if item["sk"] == f"ASSET#{asset['id']}")
