@@ -8,6 +8,8 @@ use url::Url;
 
 use crate::domain::limits::Limits;
 
+const EXTENSION_PORT: &str = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
+
 /// The variables a function is configured by. Tests and the local edition pass their own; only `main` reads the process's.
 #[derive(Clone, Debug, Default)]
 pub struct Env(BTreeMap<String, String>);
@@ -84,6 +86,8 @@ pub struct Config {
     pub origin: String,
     /// `SECRETS`: `file:/path` or `ssm:/prefix`.
     pub secrets: SecretSource,
+    /// `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`, the extension's own variable: where it listens in the sandbox, 2773 by default.
+    pub secrets_port: u16,
     /// `OIDC_ISSUER`, Google by default.
     pub oidc_issuer: String,
     /// `OIDC_CLIENT_ID`.
@@ -211,6 +215,10 @@ impl Config {
             waiting: number("DEADLINE_SECONDS_WAITING", 60).into(),
             poster: number("DEADLINE_SECONDS_POSTER", 120).into(),
         };
+        let secrets_port = u16::try_from(number(EXTENSION_PORT, 2773)).unwrap_or_else(|_| {
+            problems.push(format!("{EXTENSION_PORT} must be a port"));
+            0
+        });
         match fal_queue {
             Some(fal_queue) if problems.is_empty() => Ok(Self {
                 home,
@@ -222,6 +230,7 @@ impl Config {
                 tasks_queue,
                 origin,
                 secrets,
+                secrets_port,
                 oidc_issuer: env.get("OIDC_ISSUER").unwrap_or("https://accounts.google.com").to_owned(),
                 oidc_client_id,
                 allowed_domains: list(env.get("ALLOWED_EMAIL_DOMAINS")),
@@ -251,9 +260,10 @@ mod tests {
         env.set("HOME_KIND", "moon");
         env.set("LIMIT_MONTHLY_UNITS", "many");
         env.set("SECRETS", "vault");
+        env.set(EXTENSION_PORT, "70000");
         let ConfigError(problems) = Config::from_env(&env).unwrap_err();
         let text = problems.join("\n");
-        for name in ["TABLE_NAME", "TASKS_QUEUE_URL", "PUBLIC_ORIGIN", "HOME_KIND", "LIMIT_MONTHLY_UNITS", "SECRETS"] {
+        for name in ["TABLE_NAME", "TASKS_QUEUE_URL", "PUBLIC_ORIGIN", "HOME_KIND", "LIMIT_MONTHLY_UNITS", "SECRETS", EXTENSION_PORT] {
             assert!(text.contains(name), "{name} in {text}");
         }
     }

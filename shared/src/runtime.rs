@@ -77,7 +77,7 @@ impl Platform {
             db: Db::new(&sdk, env, &config.table),
             media: Media::new(&sdk, env, &config),
             queues: Queues::new(&sdk, env, &config),
-            secrets: Secrets::new(config.secrets.clone(), env.get("AWS_SESSION_TOKEN"), http.clone()),
+            secrets: Secrets::new(&config, env.get("AWS_SESSION_TOKEN"), http.clone()),
             http,
             provider: Arc::default(),
             signer: Arc::default(),
