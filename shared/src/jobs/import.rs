@@ -177,6 +177,7 @@ async fn import_video(
     let stored = platform.media.store_video(stream.body, key).await.map_err(storing)?;
     // By the file itself, read back as far as its index; by the provider's word where that can't be read.
     let index = match platform.media.video(&stored.key, stored.bytes).await {
+        Ok(video) if !video.index.is_whole => return Err(unusable("ends too early")),
         Ok(video) => Some(video.index),
         Err(VideoError::NoPicture(NoPicture::NoIndex)) => return Err(unusable("can't be played")),
         Err(VideoError::NoPicture(why)) => {

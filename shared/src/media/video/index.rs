@@ -28,6 +28,8 @@ pub struct Index {
     pub duration_ms: u64,
     /// How many pictures it has.
     pub frames: u32,
+    /// Whether the last picture is there, too: nothing is cut off.
+    pub is_whole: bool,
     /// Where the first few pictures lie that need no others. Never empty.
     pub key_frames: Vec<Range<u64>>,
     /// How they are encoded.
@@ -120,6 +122,7 @@ impl<'a> Track<'a> {
             height,
             duration_ms: self.duration_ms().ok_or(NoPicture::Damaged("it has no sensible length"))?,
             frames: samples.count(),
+            is_whole: samples.end_within(length),
             key_frames: samples.key_frames(length)?,
             codec,
             pixel,

@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-pub use index::Index;
+pub use index::{Avc, Codec, Index};
 use reader::{Reader, Step};
 
 use super::{Bucket, Media, MediaError};

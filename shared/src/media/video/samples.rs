@@ -11,8 +11,6 @@ pub(super) const MAX_KEY_FRAME: u64 = 16 * 1024 * 1024;
 /// The first may be black, and so may the second.
 const KEY_FRAMES: usize = 3;
 
-const ASTRAY: NoPicture = NoPicture::Damaged("a picture lies nowhere");
-
 /// The tables of a track.
 pub(super) struct Samples<'a> {
     sizes: Sizes<'a>,
@@ -68,17 +66,29 @@ impl<'a> Samples<'a> {
         Ok(found)
     }
 
-    /// The bytes of a picture (from 0).
+    /// Whether the last picture lies in a file of `length` bytes, as far as the tables say where it lies.
+    pub(super) fn end_within(&self, length: u64) -> bool {
+        let last = self.count().checked_sub(1).and_then(|last| self.span(last));
+        last.is_none_or(|range| range.end <= length)
+    }
+
+    /// The bytes of a picture (from 0) that can be read.
     fn place(&self, sample: u32, length: u64) -> Result<Range<u64>, NoPicture> {
-        let size = u64::from(self.size(sample).ok_or(ASTRAY)?);
-        if size > MAX_KEY_FRAME {
+        let span = self.span(sample).filter(|span| !span.is_empty() && span.end <= length);
+        let span = span.ok_or(NoPicture::Damaged("a picture lies nowhere"))?;
+        if span.end - span.start > MAX_KEY_FRAME {
             return Err(NoPicture::TooLarge("a key frame is too large"));
         }
-        let (chunk, before) = self.chunk(sample).ok_or(ASTRAY)?;
-        let start = self.chunks.get(chunk).and_then(|entry| if self.wide { number64(entry, 0) } else { number(entry, 0).map(u64::from) });
-        let start = start.and_then(|start| start.checked_add(self.bytes_of(sample.checked_sub(before)?..sample)?)).ok_or(ASTRAY)?;
-        let end = start.checked_add(size).filter(|end| size > 0 && *end <= length).ok_or(ASTRAY)?;
-        Ok(start..end)
+        Ok(span)
+    }
+
+    /// Where the tables say that a picture lies.
+    fn span(&self, sample: u32) -> Option<Range<u64>> {
+        let (chunk, before) = self.chunk(sample)?;
+        let entry = self.chunks.get(chunk)?;
+        let chunk = if self.wide { number64(entry, 0)? } else { number(entry, 0)?.into() };
+        let start = chunk.checked_add(self.bytes_of(sample.checked_sub(before)?..sample)?)?;
+        Some(start..start.checked_add(self.size(sample)?.into())?)
     }
 
     fn size(&self, sample: u32) -> Option<u32> {
