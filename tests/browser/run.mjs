@@ -8,6 +8,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Visitor, launch } from "./browser.mjs";
 import { Edition } from "./edition.mjs";
+import { films } from "./films.mjs";
 import { journey } from "./journey.mjs";
 import { looks } from "./looks.mjs";
 
@@ -62,6 +63,7 @@ try {
   browser = await launch();
   await journey(world);
   await looks(world);
+  await films(world);
 } catch (failure) {
   failed = 1;
   console.error(`failed: ${current}: ${failure.stack ?? failure}`);

@@ -12,5 +12,6 @@ mod limits;
 mod privacy;
 mod rules;
 mod template;
+mod video;
 mod webhooks;
 mod world;

@@ -70,7 +70,7 @@ pub struct Outcome {
     pub reason: Option<Reason>,
     /// Millionths of a dollar the provider billed, when it said so.
     pub price: Option<i64>,
-    /// When it became due again, for arrows that don't end the call.
+    /// When it is due again: the call, for arrows that don't end it; else a video that it made, for its poster.
     pub due: Option<Timestamp>,
 }
 
@@ -329,7 +329,7 @@ impl Db {
         let mut writes = vec![end];
         writes.extend(self.settlement(call, outcome, (to, settlement, delivered), now)?);
         for asset in &outcome.assets {
-            writes.push(assets::create(asset, now)?);
+            writes.push(assets::create(asset, outcome.due.unwrap_or(now))?);
         }
         taken(self.transact(writes).await)
     }

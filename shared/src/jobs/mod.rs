@@ -10,12 +10,16 @@ pub mod hook;
 mod import;
 mod inputs;
 mod plan;
+#[cfg(feature = "video")]
+mod poster;
 mod start;
 mod sweep;
 
 #[cfg(feature = "codec")]
 pub use import::import;
 pub use plan::{plan, resets};
+#[cfg(feature = "video")]
+pub use poster::make_poster;
 
 use std::sync::Arc;
 

@@ -26,9 +26,10 @@ pub fn thumbnail(prefix: &str, asset: AssetId, size: u32) -> String {
     format!("media/{prefix}/{asset}/thumb-{size}.webp")
 }
 
-/// A video's picture within a box of `size` pixels.
-pub fn poster(prefix: &str, asset: AssetId, size: u32) -> String {
-    format!("media/{prefix}/{asset}/poster-{size}.webp")
+/// A video's picture within a box of `size` pixels, beside its `original`.
+pub fn poster(original: &str, size: u32) -> String {
+    let folder = original.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{folder}/poster-{size}.webp")
 }
 
 /// An export of a user's data, in the media bucket but outside the site.

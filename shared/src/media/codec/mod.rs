@@ -9,6 +9,8 @@ mod thumbnail;
 mod upload;
 
 pub use decode::{Bounds, Header, Undecodable, check};
+#[cfg(feature = "video")]
+pub(super) use thumbnail::fitted;
 pub use thumbnail::{BOXES, Thumbnails, Webp, thumbnails, thumbnails_of_pixels};
 pub use upload::{Clean, fit, fit_mask, normalise};
 

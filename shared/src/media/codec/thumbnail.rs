@@ -91,7 +91,7 @@ pub(super) fn eight_bits(image: DynamicImage) -> DynamicImage {
 }
 
 /// The size within a box, never larger than it is, never without a pixel.
-pub(super) fn fitted(width: u32, height: u32, size: u32) -> (u32, u32) {
+pub(in crate::media) fn fitted(width: u32, height: u32, size: u32) -> (u32, u32) {
     let longer = width.max(height);
     if longer <= size {
         return (width, height);
