@@ -6,10 +6,11 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { Visitor, launch } from "./browser.mjs";
+import { Visitor, launch, waitMs } from "./browser.mjs";
 import { Edition } from "./edition.mjs";
 import { journey } from "./journey.mjs";
 import { looks } from "./looks.mjs";
+import { sharing } from "./sharing.mjs";
 
 const [program] = process.argv.slice(2);
 if (!program) {
@@ -31,6 +32,13 @@ const world = {
     const visitor = await Visitor.enter(browser, edition.origin, options);
     visitors.push(visitor);
     return visitor;
+  },
+  /** Looks until something is so that becomes so by itself. */
+  async until(what, isSo) {
+    for (const end = Date.now() + waitMs; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+      if (await isSo()) return;
+    }
+    throw new Error(`not in time: ${what}`);
   },
   token: (email) => edition.token(email),
   get origin() {
@@ -61,7 +69,8 @@ try {
   edition = await Edition.start(program);
   browser = await launch();
   await journey(world);
-  await looks(world);
+  const links = await sharing(world);
+  await looks(world, links);
 } catch (failure) {
   failed = 1;
   console.error(`failed: ${current}: ${failure.stack ?? failure}`);

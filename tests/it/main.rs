@@ -8,6 +8,7 @@ mod failures;
 mod journey;
 mod library;
 mod limits;
+mod links;
 mod privacy;
 mod rules;
 mod template;
