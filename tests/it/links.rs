@@ -390,7 +390,8 @@ async fn only_its_owner_sees_changes_or_ends_a_link() {
     }
     for (client, status) in [(&nobody, 401), (&world.client("ada", vec![Scope::Read, Scope::Generate], None).await, 403)] {
         for (method, path) in [(Method::GET, "/api/v1/links"), (Method::POST, "/api/v1/links"), (Method::DELETE, &place(&made))] {
-            assert_eq!(client.json(method, path, &[], &json!({})).await.status.as_u16(), status, "{path}");
+            let body = json!({"asset_id": asset["id"], "opens": "page"});
+            assert_eq!(client.json(method, path, &[], &body).await.status.as_u16(), status, "{path}");
         }
     }
     assert_eq!(bob.all("/api/v1/links").await, Vec::<Value>::new());

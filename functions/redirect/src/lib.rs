@@ -3,6 +3,7 @@
 //! A plain page may be kept for a minute on its way and counts its visits by a beacon of its own. A file, and a page with a password
 //! or a cap of views, is never kept: each opening is one conditional count. Everything that this function redirects to lies below the
 //! configured origin. Deliberately absent: cookies, and any use of the addresses of visitors.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop"))]
 
 mod answer;
 mod page;
@@ -179,7 +180,7 @@ async fn link_media(State(platform): State<Platform>, method: Method, headers: H
             let url = signer(&platform).await?.url(&target.asset.key, platform.clock.now(), target.life());
             return Ok(redirect(StatusCode::FOUND, &url));
         }
-        let target = target.as_file();
+        let target = target.into_file();
         open(&platform, &target, &Visit { silent: method == Method::HEAD || is_robot(&headers), found: StatusCode::FOUND }).await
     };
     look.await.unwrap_or_else(|refusal| refusal.answer(&headers))

@@ -37,7 +37,7 @@ impl Target {
     }
 
     /// The same link, opened as a file.
-    pub(crate) fn as_file(self) -> Self {
+    pub(crate) fn into_file(self) -> Self {
         Self { link: Link { opens: Opens::File, ..self.link }, ..self }
     }
 }
