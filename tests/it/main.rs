@@ -9,6 +9,7 @@ mod failures;
 mod journey;
 mod library;
 mod limits;
+mod links;
 mod privacy;
 mod rules;
 mod template;

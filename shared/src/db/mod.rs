@@ -9,6 +9,7 @@ mod expr;
 pub mod jobs;
 pub mod keys;
 pub mod ledger;
+pub mod links;
 pub mod logins;
 pub mod quota;
 pub mod sessions;
