@@ -65,7 +65,8 @@ def running():
     with tempfile.TemporaryDirectory() as folder, secrets_extension() as extension:
         port, log = free_port(), pathlib.Path(folder, "log")
         environment = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder, "STATE_DIR": folder,
-                       "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "AUTH": "true", "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "WARNING",
+                       "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "AUTH": "true", "LOG_LEVEL": "WARNING",
+                       "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0",
                        # Its functions inherit these.
                        "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": str(extension.server_address[1])}
         with log.open("w") as output:

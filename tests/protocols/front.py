@@ -1,5 +1,5 @@
-"""https in front of a local edition, for clients that speak nothing else. Made for one test: its authority signs for `localhost` alone,
-its key is never stored, and it ends with the test."""
+"""What stands in front of somebody else during a test: https before a local edition, for clients that speak nothing else, and the
+crossroads between a stack and the provider."""
 
 import contextlib
 import datetime
@@ -39,25 +39,23 @@ def certificate():
     return private, made.public_bytes(serialization.Encoding.PEM)
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Passing(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
 
-    def pass_on(self):
-        server = self.server
+    def pass_on(self, port, path, headers=(), change=lambda content: content):
+        """The request to `port` on loopback, and its answer back; returns the answer's status."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        server.seen.append((self.command, self.path.partition("?")[0]))
-        behind = http.client.HTTPConnection(server.behind.hostname, server.behind.port, timeout=60)
+        connection = http.client.HTTPConnection("localhost", port, timeout=60)
         try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in OWN}
-            behind.request(self.command, self.path, body=body, headers=headers)
-            answer = behind.getresponse()
+            fields = {name: value for name, value in self.headers.items() if name.lower() not in OWN}
+            connection.request(self.command, path, body=body, headers=fields | dict(headers))
+            answer = connection.getresponse()
             content = answer.read()
         finally:
-            behind.close()
+            connection.close()
         if answer.headers.get_content_type() == "application/json":
-            # The addresses that it hands out lead here, so that a client stays on https.
-            content = content.replace(server.behind.geturl().encode(), server.origin.encode())
+            content = change(content)
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.headers.items():
             if name.lower() not in OWN:
@@ -65,11 +63,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    do_GET = do_POST = do_PUT = pass_on
+        return answer.status
 
     def log_message(self, format, *arguments):
         pass
+
+
+class Tls(Passing):
+    def do_GET(self):
+        front = self.server
+        front.seen.append((self.command, self.path.partition("?")[0]))
+        there, here = front.behind.geturl().encode(), front.origin.encode()
+        # The addresses that are handed out lead here, so that a client stays on https.
+        self.pass_on(front.behind.port, self.path, change=lambda content: content.replace(there, here))
+
+    do_POST = do_PUT = do_GET
+
+
+class Crossroads(Passing):
+    """Submissions go to the provider, callbacks to the stack: the one is told to call back here instead of at the public origin, which
+    is somebody else's."""
+
+    def do_GET(self):
+        roads = self.server
+        if self.path.startswith("/hooks/"):
+            there = {"Host": roads.host, "X-Forwarded-Proto": "https"}
+            roads.callbacks.append(self.pass_on(roads.stack_port, self.path, there))
+        else:
+            path = self.path.replace(urllib.parse.quote(roads.behind.geturl(), safe=""), urllib.parse.quote(roads.origin, safe=""))
+            self.pass_on(roads.behind.port, path)
+
+    do_POST = do_PUT = do_GET
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -80,9 +104,21 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
+def serving(server, scheme, behind):
+    server.behind = urllib.parse.urlsplit(behind)
+    server.origin = f"{scheme}://localhost:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+
+
+@contextlib.contextmanager
 def front(origin):
-    """A listener in front of `origin`: it has its own `origin`, the path of the `certificate` to trust, and what it has `seen`."""
-    with tempfile.TemporaryDirectory() as folder, Server(("localhost", 0), Handler) as server:
+    """A TLS listener in front of `origin`: it has its own `origin`, the path of the `certificate` to trust, and what it has `seen`.
+    The authority signs for `localhost` alone, and its key is gone before anybody connects."""
+    with tempfile.TemporaryDirectory() as folder, Server(("localhost", 0), Tls) as server:
         private, public = certificate()
         both, server.certificate = pathlib.Path(folder, "both.pem"), str(pathlib.Path(folder, "certificate.pem"))
         os.close(os.open(both, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -93,10 +129,15 @@ def front(origin):
         both.unlink()
         # The handshake is left to the connection's own thread.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        server.behind, server.seen = urllib.parse.urlsplit(origin), []
-        server.origin = f"https://localhost:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-        try:
+        server.seen = []
+        with serving(server, "https", origin):
             yield server
-        finally:
-            server.shutdown()
+
+
+@contextlib.contextmanager
+def crossroads(origin, stack_port):
+    """Between the stack, whose `host` is known later, and the provider of the edition at `origin`. It keeps how `callbacks` ended."""
+    with Server(("localhost", 0), Crossroads) as server:
+        server.stack_port, server.host, server.callbacks = stack_port, "", []
+        with serving(server, "http", origin):
+            yield server

@@ -17,8 +17,8 @@ from PIL import Image
 
 from browser import Browser
 from cloud import PREFIX, create, deploy, prepare, running
+from front import crossroads
 from support import check, done, edition, until
-
 
 # What is switched on when the product has it.
 POSTERS, LINKS = False, False
@@ -29,21 +29,24 @@ QUEUES, JUNK = ("Results", "Videos", "Tasks"), '{"this": "is no message"}'
 
 
 def main(programs):
-    with edition(programs / "local", STAND_IN_DELAY_MS="200") as local, running() as cloud:
+    with (edition(programs / "local", STAND_IN_DELAY_MS="200") as local, running() as cloud,
+          crossroads(local.origin, cloud.port) as provider):
         secrets = local.secrets()
         key = serialization.load_pem_private_key(secrets["media_signing_key"].encode(), None).public_key()
         public_key = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
         prepare(cloud, programs, secrets, public_key)
         deploy(cloud, PublicOrigin=local.origin, OidcIssuer=f"{local.origin}/dev/issuer", OidcClientId="local", MediaPublicKey=public_key,
-               FalQueueUrl=f"{local.origin}/dev/fal", FalMediaOrigins=local.origin)
-        journey(cloud, local.origin)
+               FalQueueUrl=f"{provider.origin}/dev/fal", FalMediaOrigins=local.origin, FalAccountId="local-account",
+               FalJwksUrl=f"{local.origin}/dev/fal/.well-known/jwks.json")
+        journey(cloud, local.origin, provider)
         defaults(cloud, public_key)
     done()
 
 
-def journey(cloud, origin):
+def journey(cloud, origin, provider):
     distribution = cloud.client("cloudfront").get_distribution(Id=cloud.names["Distribution"])["Distribution"]
     browser = Browser(cloud.port, distribution["DomainName"], origin)
+    provider.host = browser.host
     poison(cloud)
     delivery(cloud, browser)
     asked = routes(cloud, browser)
@@ -52,9 +55,10 @@ def journey(cloud, origin):
     account(browser)
     asset = picture(cloud, browser)
     film = video(cloud, browser)
+    check("the provider's callbacks were taken", provider.callbacks == [204, 204], provider.callbacks)
     library(browser, [film, asset])
     if LINKS:
-        link(browser, asset)
+        link(cloud, browser, asset)
     logs(cloud, asked)
     rights(cloud)
 
@@ -106,8 +110,10 @@ def routes(cloud, browser):
     for route in cloud.resources("AWS::ApiGatewayV2::Route").values():
         method, _, path = route["RouteKey"].rpartition(" ")
         method, path = method.replace("ANY", "GET") or "GET", path.replace("{proxy+}", "some/thing").replace("$default", "/anything")
-        answer = browser.ask(method, path, {} if method == "POST" else None, host=f"{cloud.names['Api']}.execute-api.localhost")
-        check(f"{route['RouteKey']} is answered by its function", answer.problem() in ("not-found", "unauthenticated"), answer)
+        api = f"{cloud.names['Api']}.execute-api.localhost"
+        answer = browser.ask(method, path, {} if method == "POST" else None, host=api, Accept="application/json")
+        # The gateway's own "Not Found" is no problem document.
+        check(f"{route['RouteKey']} is answered", answer.problem() and 400 <= answer.status < 500, answer)
         integration = route["Target"]["Fn::Sub"].removeprefix("integrations/${").removesuffix("}")
         function = integrations[integration]["IntegrationUri"]["Fn::GetAtt"][0]
         asked.setdefault(function.replace("Function", "Logs"), []).append(answer.headers["X-Request-Id"])
@@ -197,12 +203,21 @@ def library(browser, assets):
     check("and is among them", listed("?favourite=true") == ids[1:], listed("?favourite=true"))
 
 
-def link(browser, asset):
-    made = browser.ask("POST", "/api/v1/links", {"asset_id": asset["id"]})
+def link(cloud, browser, asset):
+    made = browser.ask("POST", "/api/v1/links", {"asset_id": asset["id"], "opens": "page"})
     check("a link is made", made.status == 201, made.body)
+    path, own = urllib.parse.urlsplit(made.json()["url"]).path, f"/api/v1/links/{made.json()['key']}"
     stranger = Browser(browser.port, browser.host, browser.origin)
-    page = stranger.ask("GET", urllib.parse.urlsplit(made.json()["url"]).path)
-    check("and shows its page to anybody", page.status == 200 and page.headers.get_content_type() == "text/html", (page.status, page.body))
+    page = stranger.ask("GET", path)
+    check("its page is for everybody", page.status == 200 and page.headers.get_content_type() == "text/html", (page.status, page.body))
+    check("and brings its own policy", "default-src 'none'" in page.headers["Content-Security-Policy"], page.headers)
+    media = stranger.ask("GET", f"{path}/media")
+    to = urllib.parse.urlsplit(media.headers["Location"] or "")
+    check("what it shows is signed", media.status == 302 and "Signature=" in to.query, (media.status, media.body))
+    check("and is the asset", stranger.ask("GET", f"{to.path}?{to.query}").body == fetched(cloud, browser, asset["media"]))
+    check("a visit is counted", stranger.ask("POST", f"{path}/visit").status == 204 and browser.ask("GET", own).json()["views"] == 1)
+    check("a link can be ended", browser.ask("DELETE", own).status == 204)
+    check("for everybody", stranger.ask("GET", path, Accept="application/json").problem() == "gone")
 
 
 def logs(cloud, asked):
