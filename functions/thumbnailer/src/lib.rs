@@ -8,7 +8,7 @@ use shared::jobs::{self, StepError};
 use shared::queue::{MakePoster, run_batch};
 use shared::runtime::Platform;
 
-/// Posters made at once: a frame of 4K takes 200 MB while it is decoded, of the function's 512.
+/// Posters made at once: the largest frame takes some 200 MB while it is decoded, of the function's 512.
 const AT_ONCE: usize = 1;
 
 /// Makes the posters that a batch of messages names.

@@ -53,14 +53,14 @@ async fn draw(platform: &Platform, asset: &Asset) -> Result<Thumbnails, VideoErr
     for range in video.index.key_frames.clone() {
         let sample = match video.key_frame(range).await {
             Ok(sample) => sample,
-            Err(error) if chosen.is_none() => return Err(error),
-            Err(_) => break,
+            Err(VideoError::NoPicture(_)) if chosen.is_some() => break,
+            Err(error) => return Err(error),
         };
         let index = video.index.clone();
         let frame: Frame = match working(move || decode(&index, &sample)).await {
             Ok(frame) => frame,
-            Err(why) if chosen.is_none() => return Err(why.into()),
-            Err(_) => break,
+            Err(_) if chosen.is_some() => break,
+            Err(why) => return Err(why.into()),
         };
         let seen = !frame.is_dark();
         if seen || chosen.is_none() {
