@@ -10,7 +10,8 @@ const screens = [
   ["desktop", desktop],
 ];
 
-async function look(world, visitor, name) {
+/** Looks at the page of `visitor` as it is now. */
+export async function look(world, visitor, name) {
   const { page } = visitor;
   for (const colorScheme of ["light", "dark"]) {
     for (const [screen, size] of screens) {

@@ -10,6 +10,7 @@ import { Visitor, launch } from "./browser.mjs";
 import { Edition } from "./edition.mjs";
 import { journey } from "./journey.mjs";
 import { looks } from "./looks.mjs";
+import { uploads } from "./uploads.mjs";
 
 const [program] = process.argv.slice(2);
 if (!program) {
@@ -61,6 +62,7 @@ try {
   edition = await Edition.start(program);
   browser = await launch();
   await journey(world);
+  await uploads(world);
   await looks(world);
 } catch (failure) {
   failed = 1;

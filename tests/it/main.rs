@@ -11,4 +11,5 @@ mod limits;
 mod privacy;
 mod rules;
 mod template;
+mod uploads;
 mod world;

@@ -7,6 +7,8 @@ pub mod job;
 pub mod limits;
 pub mod model;
 pub mod money;
+pub mod picture;
 pub mod request;
+pub mod upload;
 pub mod user;
 pub mod words;

@@ -124,21 +124,11 @@ export interface AssetChange extends OwnersChange {
   favourite?: boolean;
 }
 
+export type UploadTicket = Schemas["UploadTicket"];
+
+export type UploadedPicture = Schemas["UploadedPicture"];
+
 // Not described yet.
-
-export interface UploadTicket {
-  id: string;
-  upload: { method: string; url: string; headers: Record<string, string> };
-  expires_at: string;
-}
-
-export interface UploadedImage {
-  id: string;
-  content_type: string;
-  width: number;
-  height: number;
-  bytes: number;
-}
 
 export interface Link {
   key: string;
