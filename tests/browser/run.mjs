@@ -12,6 +12,7 @@ import { films } from "./films.mjs";
 import { journey } from "./journey.mjs";
 import { looks } from "./looks.mjs";
 import { sharing } from "./sharing.mjs";
+import { uploads } from "./uploads.mjs";
 
 const [program] = process.argv.slice(2);
 if (!program) {
@@ -70,6 +71,7 @@ try {
   edition = await Edition.start(program);
   browser = await launch();
   await journey(world);
+  await uploads(world);
   const links = await sharing(world);
   await films(world);
   await looks(world, links);

@@ -13,6 +13,7 @@ mod links;
 mod privacy;
 mod rules;
 mod template;
+mod uploads;
 mod video;
 mod webhooks;
 mod world;

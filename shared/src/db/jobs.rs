@@ -15,7 +15,7 @@ use crate::id::{CallId, GenerationId, UserId};
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY: SignedDuration = SignedDuration::from_hours(24);
 /// Counters of days and hours are kept a little longer than they count.
-const COUNTERS: SignedDuration = SignedDuration::from_hours(72);
+pub(super) const COUNTERS: SignedDuration = SignedDuration::from_hours(72);
 
 /// Why a request to generate was not accepted.
 #[derive(Debug, thiserror::Error)]

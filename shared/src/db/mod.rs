@@ -14,6 +14,7 @@ pub mod logins;
 pub mod quota;
 pub mod sessions;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 
 use aws_sdk_dynamodb::Client;

@@ -13,6 +13,7 @@ use crate::domain::asset::{Asset, AssetKind, PosterState, Thumbnail};
 use crate::domain::generation::{Call, Generation, Reason, Warning};
 use crate::domain::job::{CallState, Event};
 use crate::domain::money::Money;
+use crate::domain::request::MASK;
 use crate::domain::words;
 use crate::id::{AssetId, CallId};
 use crate::media::codec::{self, Bounds};
@@ -199,11 +200,14 @@ async fn blank(platform: &Platform, call: &Call, generation: &Generation, id: As
     if let Some(seed) = call.seed.or(output.seed) {
         parameters.insert("seed".to_owned(), seed.into());
     }
-    let source = generation.inputs.images.first().or(generation.inputs.start_frame.as_ref()).and_then(|id| id.parse().ok());
-    let parent = match source {
-        Some(source) => platform.db.asset(call.user, source).await?.map(|asset| asset.id),
-        None => None,
-    };
+    // The first that comes from the library; the others may be uploads, whose ids look the same.
+    let mut sources: Vec<AssetId> = Vec::new();
+    for source in generation.inputs.pictures().filter(|(field, _)| field != MASK).filter_map(|(_, id)| id.parse().ok()) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    let parent = platform.db.assets_by_id(call.user, &sources).await?.first().map(|asset| asset.id);
     Ok(Asset {
         id,
         user: call.user,
