@@ -95,6 +95,7 @@ export interface paths {
          * Generates.
          * @description Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
          *     (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
+         *     Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
          */
         post: operations["create_generation"];
         delete?: never;
@@ -340,6 +341,47 @@ export interface paths {
          * @description Its next request is answered with 401.
          */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A place for a picture or a mask.
+         * @description Send the file to `upload.url` by `upload.method` with exactly `upload.headers`, then complete the upload. PNG, JPEG or WebP, at most
+         *     10 MiB and 16 megapixels (16,777,216 pixels), one picture and no animation. At most 100 a day; each is kept for 24 hours.
+         */
+        post: operations["begin_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/uploads/{id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a picture of the file that was sent.
+         * @description What counts is what is in the file, not what it was announced as. Doing it again gives the same answer.
+         */
+        post: operations["complete_upload"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1119,6 +1161,22 @@ export interface components {
              */
             token: string;
         };
+        /** @description A file to be sent. */
+        NewUpload: {
+            purpose: ("image" | "mask") & Record<string, never>;
+            /**
+             * @description What it will be sent as: `image/png`, `image/jpeg` or `image/webp`. What it is, its bytes say.
+             * @example image/png
+             */
+            content_type: string;
+            /**
+             * Format: int64
+             * @description Its length, 1 to 10,485,760.
+             */
+            bytes: number;
+            /** @description Its SHA-256, 64 lower-case hexadecimal digits. */
+            sha256: string;
+        };
         /** @description How many outputs one request may ask for. */
         Outputs: {
             /**
@@ -1328,6 +1386,51 @@ export interface components {
              * @description Used by what is in the library.
              */
             charged: number;
+        };
+        /** @description How to send the file. */
+        UploadRequest: {
+            /** @description Always `PUT`. */
+            method: string;
+            /** @description Takes exactly these bytes, for 15 minutes. */
+            url: string;
+            /** @description To be sent exactly so. */
+            headers: {
+                [key: string]: string;
+            };
+        };
+        /** @description A place for a file. */
+        UploadTicket: {
+            /** @description Names the upload, here and in the inputs of a request. */
+            id: string;
+            /** @description How to send the file. */
+            upload: components["schemas"]["UploadRequest"];
+            /**
+             * Format: date-time
+             * @description Until when it can be used in a request.
+             */
+            expires_at: string;
+        };
+        /** @description The picture that was made of a file: upright, without metadata, at most 2,048 pixels on the longer side. */
+        UploadedPicture: {
+            /** @description Names it in the inputs of a request. */
+            id: string;
+            /** @description `image/png` or `image/jpeg`. */
+            content_type: string;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            height: number;
+            /**
+             * Format: int64
+             * @description Of the picture, not of the file that was sent.
+             */
+            bytes: number;
         };
         /** @description This month's units. */
         Usage: {
@@ -2148,6 +2251,82 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUpload"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadTicket"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    complete_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedPicture"];
+                };
+            };
+            /** @description It was begun more than 24 hours ago. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The file can't be used, or isn't there; `errors[0].code` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong; `code` is stable. */
             default: {
