@@ -6,6 +6,7 @@ import { UsagePage } from "./account/usage";
 import { AssetPage } from "./asset/asset-page";
 import { Front } from "./landing/front";
 import { LibraryPage } from "./library/library-page";
+import { LinksPage } from "./links/links-page";
 import { moves, navigate, place, routeFor, takeScroll } from "./router";
 import { note } from "./state/announce";
 import { startGenerations } from "./state/generations";
@@ -92,6 +93,7 @@ function SignedIn() {
         {route.view === "studio" && <Studio />}
         {route.view === "library" && <LibraryPage />}
         {route.view === "asset" && <AssetPage key={id} id={id} />}
+        {route.view === "links" && <LinksPage />}
         {route.view === "usage" && <UsagePage />}
         {route.view === "not-found" && <NotFound />}
       </main>

@@ -9,6 +9,7 @@ test.each([
   ["/library/a%2Fb", { view: "asset", id: "a/b" }],
   ["/library/%E0%A4%A", { view: "not-found" }],
   ["/library/a/b", { view: "not-found" }],
+  ["/links", { view: "links" }],
   ["/usage", { view: "usage" }],
   ["/nowhere", { view: "not-found" }],
 ])("%s", (path, route) => {

@@ -13,6 +13,7 @@ export type Route =
   | { view: "studio" }
   | { view: "library" }
   | { view: "asset"; id: string }
+  | { view: "links" }
   | { view: "usage" }
   | { view: "not-found" };
 
@@ -21,6 +22,7 @@ export function routeFor(path: string): Route {
   if (trimmed === "/" || trimmed === "") return { view: "front" };
   if (trimmed === "/studio") return { view: "studio" };
   if (trimmed === "/library") return { view: "library" };
+  if (trimmed === "/links") return { view: "links" };
   if (trimmed === "/usage") return { view: "usage" };
   const asset = /^\/library\/([^/]+)$/.exec(trimmed);
   if (asset?.[1]) {

@@ -26,8 +26,8 @@ export async function look(world, visitor, name) {
   }
 }
 
-/** Needs the library that the journey has left behind. */
-export async function looks(world) {
+/** Needs the library that the journey has left behind, and the addresses of its links. */
+export async function looks(world, links) {
   const calm = { reducedMotion: "reduce" };
   const stranger = await world.visitor(calm);
   await stranger.page.goto("/");
@@ -54,4 +54,20 @@ export async function looks(world) {
   await ada.page.getByRole("region", { name: "Prompt" }).waitFor();
   await decodedPictures(ada.page, main, 1);
   await look(world, ada, "asset");
+  await main.getByRole("button", { name: "More choices" }).click();
+  await look(world, ada, "choices of a link");
+  await ada.page.goto("/links");
+  await decodedPictures(ada.page, main, 2);
+  await look(world, ada, "links");
+
+  await stranger.page.goto(links.open);
+  await decodedPictures(stranger.page, stranger.page.getByRole("main"), 1);
+  await look(world, stranger, "a link's page");
+  await stranger.page.goto(links.locked);
+  await stranger.page.getByLabel("Password").fill("guess");
+  await stranger.page.getByRole("button", { name: "Open" }).click();
+  await stranger.page.getByRole("alert").waitFor();
+  await look(world, stranger, "a link's password");
+  await stranger.page.goto(links.ended);
+  await look(world, stranger, "a link that has ended");
 }

@@ -6,11 +6,12 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { Visitor, launch } from "./browser.mjs";
+import { Visitor, launch, waitMs } from "./browser.mjs";
 import { Edition } from "./edition.mjs";
 import { films } from "./films.mjs";
 import { journey } from "./journey.mjs";
 import { looks } from "./looks.mjs";
+import { sharing } from "./sharing.mjs";
 
 const [program] = process.argv.slice(2);
 if (!program) {
@@ -32,6 +33,13 @@ const world = {
     const visitor = await Visitor.enter(browser, edition.origin, options);
     visitors.push(visitor);
     return visitor;
+  },
+  /** Looks until something is so that becomes so by itself. */
+  async until(what, isSo) {
+    for (const end = Date.now() + waitMs; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+      if (await isSo()) return;
+    }
+    throw new Error(`not in time: ${what}`);
   },
   token: (email) => edition.token(email),
   get origin() {
@@ -62,8 +70,9 @@ try {
   edition = await Edition.start(program);
   browser = await launch();
   await journey(world);
-  await looks(world);
+  const links = await sharing(world);
   await films(world);
+  await looks(world, links);
 } catch (failure) {
   failed = 1;
   console.error(`failed: ${current}: ${failure.stack ?? failure}`);

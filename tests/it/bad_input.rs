@@ -121,7 +121,7 @@ async fn a_body_that_cant_be_read_is_refused() {
 async fn a_list_takes_only_its_own_cursors_limits_and_filters() {
     let world = World::start().await;
     let ada = world.user("ada").await;
-    for list in ["assets", "generations", "ledger", "usage", "models"] {
+    for list in ["assets", "links", "generations", "ledger", "usage", "models"] {
         for (query, field) in [
             ("limit=0", "limit"),
             ("limit=101", "limit"),
@@ -200,7 +200,7 @@ async fn only_a_valid_token_with_the_right_scope_opens_anything() {
 async fn unknown_paths_and_methods_are_problems_too() {
     let world = World::start().await;
     let ada = world.user("ada").await;
-    for path in ["/api/v1/nothing", "/api/v1/", "/api/v2/assets", "/api/v1/assets/a/b/c", "/auth/nothing", "/hooks/fal/x", "/s/x"] {
+    for path in ["/api/v1/nothing", "/api/v1/", "/api/v2/assets", "/api/v1/assets/a/b/c", "/auth/nothing", "/hooks/fal/x"] {
         assert_problem(path, &ada.get(path).await, 404, "not-found", None);
     }
     for (method, path) in [

@@ -3,13 +3,16 @@
 
 mod auth;
 mod bad_input;
+mod check;
 mod crash;
 mod failures;
 mod journey;
 mod library;
 mod limits;
+mod links;
 mod privacy;
 mod rules;
 mod template;
 mod video;
+mod webhooks;
 mod world;

@@ -1,11 +1,13 @@
-//! The function `library`: what a person has. Assets, generations, usage, the ledger; health and the API's own description.
+//! The function `library`: what a person has. Assets, links, generations, usage, the ledger; health and the API's own description.
 //!
 //! Reads below the caller's own partition and writes only what the owner may edit; it never touches units or calls, and holds
 //! no provider key.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop"))]
 
 mod assets;
 mod docs;
 mod generations;
+mod links;
 mod usage;
 
 use shared::runtime::Platform;
@@ -18,5 +20,10 @@ pub fn router(platform: &Platform) -> axum::Router {
 
 /// The routes with their descriptions.
 pub fn routes() -> OpenApiRouter<Platform> {
-    OpenApiRouter::new().merge(assets::routes()).merge(generations::routes()).merge(usage::routes()).merge(docs::routes())
+    OpenApiRouter::new()
+        .merge(assets::routes())
+        .merge(links::routes())
+        .merge(generations::routes())
+        .merge(usage::routes())
+        .merge(docs::routes())
 }

@@ -10,6 +10,7 @@ pub mod csrf;
 pub mod next;
 pub mod oidc;
 pub mod operator;
+pub mod password;
 pub mod secret;
 pub mod sign_in;
 pub mod tokens;

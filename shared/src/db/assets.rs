@@ -199,7 +199,7 @@ fn enter(key: keys::Key) -> Write {
 }
 
 /// For writes that are the same however often they happen.
-fn always() -> Cond {
+pub(super) fn always() -> Cond {
     Cond::NoItem.or(Cond::Exists)
 }
 

@@ -260,13 +260,25 @@ impl Db {
         taken(self.write(write).await)
     }
 
-    /// `SUBMITTING | SUBMITTED → RESULT_READY`, `UNKNOWN → LATE_READY`: keeps the provider's answer with the call.
+    /// `SUBMITTING | SUBMITTED → RESULT_READY`, `UNKNOWN → LATE_READY`: keeps the provider's answer with the call, and how the
+    /// provider knows it if that was only learned now.
     ///
     /// # Errors
     /// [`NotTaken::Elsewhere`] for a repetition.
-    pub async fn result_arrived(&self, call: CallId, payload: &str, due: Timestamp) -> Result<(), NotTaken> {
+    pub async fn result_arrived(
+        &self,
+        call: CallId,
+        payload: &str,
+        learned: Option<&ProviderRequest>,
+        due: Timestamp,
+    ) -> Result<(), NotTaken> {
+        let request = learned.map(attribute).transpose()?;
         for from in [&[CallState::Submitting, CallState::Submitted][..], &[CallState::Unknown]] {
-            match self.write(arrow_from(call, from, Event::ResultArrived, due)?.set("payload", s(payload))).await {
+            let mut write = arrow_from(call, from, Event::ResultArrived, due)?.set("payload", s(payload));
+            if let Some(request) = &request {
+                write = write.set("request", request.clone());
+            }
+            match self.write(write).await {
                 Err(Lost::Condition { .. }) => {}
                 other => return taken(other),
             }

@@ -250,7 +250,14 @@ pub fn link(key: &str) -> Key {
 
 /// A day's counted visits of a link.
 pub fn link_visits(key: &str, date: &str) -> Key {
-    Key::new(format!("LINK#{key}"), format!("VISITS#{date}"))
+    Key::new(link(key).pk, format!("{LINK_VISITS}{date}"))
+}
+/// What every [`link_visits`] begins with.
+pub const LINK_VISITS: &str = "VISITS#";
+
+/// An hour's wrong passwords for a link, `2026-11-23T05`.
+pub fn link_attempts(key: &str, hour: &str) -> Key {
+    Key::new(link(key).pk, format!("ATTEMPTS#{hour}"))
 }
 
 /// A person's list of links, newest last: names the key.

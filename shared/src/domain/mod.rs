@@ -5,6 +5,7 @@ pub mod fields;
 pub mod generation;
 pub mod job;
 pub mod limits;
+pub mod link;
 pub mod model;
 pub mod money;
 pub mod request;

@@ -101,6 +101,7 @@ fn prose(text: &str) -> String {
     parts.iter().enumerate().map(wrap).collect::<Vec<_>>().join(if coded { "" } else { "`" })
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+/// `text` for an element or a quoted attribute.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -5,6 +5,7 @@
 //! `worker` owns every state that isn't final; tasks and webhooks only make it faster.
 
 mod follow;
+pub mod hook;
 #[cfg(feature = "codec")]
 mod import;
 mod inputs;

@@ -38,6 +38,11 @@ export function AccountMenu() {
         </a>
         <ul class="account-list">
           <li>
+            <a href="/links" onClick={close}>
+              {words.nav.links}
+            </a>
+          </li>
+          <li>
             <a href="/usage" onClick={close}>
               {words.nav.usage}
             </a>

@@ -124,6 +124,12 @@ export interface AssetChange extends OwnersChange {
   favourite?: boolean;
 }
 
+export type Link = With<Complete<Schemas["Link"]>, { asset: Asset | null }>;
+
+export type NewLink = Schemas["NewLink"];
+
+export type LinkChange = Schemas["LinkChange"];
+
 // Not described yet.
 
 export interface UploadTicket {
@@ -138,15 +144,4 @@ export interface UploadedImage {
   width: number;
   height: number;
   bytes: number;
-}
-
-export interface Link {
-  key: string;
-  url: string;
-  asset_id: string;
-  opens: "page" | "file";
-  enabled?: boolean;
-  views?: number;
-  expires_at?: string | null;
-  created_at?: string;
 }

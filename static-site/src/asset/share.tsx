@@ -1,20 +1,25 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, query, send } from "../api/client";
-import type { Asset, Link, Page } from "../api/types";
-import { date } from "../lib/format";
+import type { Asset, Link, NewLink, Page } from "../api/types";
 import { copyText } from "../lib/copy";
+import { LinkForm } from "../links/link-form";
+import { LinkRow } from "../links/link-row";
 import { note, noteFailure } from "../state/announce";
 import { Icon } from "../ui/icons";
 import { words } from "../words";
 
-/** The short links of an asset. Shown where the server offers links at all. */
+/** A page that anybody can open as often as they like: what one click makes. */
+const isPlain = (link: Link) => link.opens === "page" && link.state === "live" && link.max_views === null && !link.has_password && !link.expires_at;
+
+/** The short links of an asset: one click makes one, or copies the one that is there. */
 export function Share({ asset }: { asset: Asset }) {
   const [links, setLinks] = useState<Link[] | null>(null);
   const [busy, setBusy] = useState(false);
+  const [choosing, setChoosing] = useState(false);
   useEffect(() => {
     const end = new AbortController();
-    get<Page<Link>>(`/links${query({ limit: 100 })}`, end.signal).then(
-      (page) => setLinks(page.items.filter((link) => link.asset_id === asset.id)),
+    get<Page<Link>>(`/links${query({ limit: 100, asset_id: asset.id })}`, end.signal).then(
+      (page) => setLinks(page.items.sort((a, b) => b.created_at.localeCompare(a.created_at))),
       // Without an answer nothing is known about links, so nothing is offered.
       () => undefined,
     );
@@ -22,73 +27,75 @@ export function Share({ asset }: { asset: Asset }) {
   }, [asset.id]);
   if (links === null) return null;
 
-  const create = async () => {
+  const copy = async (link: Link, fresh: boolean) => {
+    const copied = await copyText(link.url);
+    if (fresh) note(copied ? words.share.createdCopied : words.share.created);
+    else note(copied ? words.common.copied : words.common.copyFailed);
+  };
+  const add = (link: Link) => {
+    setLinks((before) => [link, ...(before ?? [])]);
+    void copy(link, true);
+  };
+  const plain = links.find(isPlain);
+  const share = async () => {
     if (busy) return;
+    if (plain) return copy(plain, false);
     setBusy(true);
     try {
-      const link = await send<Link>("POST", "/links", { asset_id: asset.id, opens: "page" });
-      setLinks((before) => [link, ...(before ?? [])]);
-      note((await copyText(link.url)) ? words.share.createdCopied : words.share.created);
+      add(await send<Link>("POST", "/links", { asset_id: asset.id, opens: "page" } satisfies NewLink));
     } catch (failure) {
       noteFailure(failure);
     } finally {
       setBusy(false);
     }
   };
-  const end = async (link: Link) => {
-    try {
-      await send("DELETE", `/links/${encodeURIComponent(link.key)}`);
-      setLinks((before) => (before ?? []).filter((l) => l.key !== link.key));
-      note(words.share.ended);
-    } catch (failure) {
-      noteFailure(failure);
-    }
+  const end = (ended: Link) => {
+    setLinks((before) => (before ?? []).filter((link) => link.key !== ended.key));
+    // What had the focus is gone.
+    document.getElementById("share-title")?.focus();
   };
   return (
     <section class="share" aria-labelledby="share-title">
-      <div class="field-head">
-        <h2 id="share-title">{words.share.title}</h2>
-        <button type="button" class="button button-small" aria-disabled={busy} onClick={() => void create()}>
+      <h2 id="share-title" tabIndex={-1}>
+        {words.share.title}
+      </h2>
+      <div class="actions-row">
+        <button type="button" class="button" aria-disabled={busy} onClick={() => void share()}>
           <Icon name="link" />
-          {words.share.create}
+          {plain ? words.share.copy : words.share.create}
+        </button>
+        <button type="button" class="button" onClick={() => setChoosing(true)}>
+          <Icon name="sliders" />
+          {words.links.more}
         </button>
       </div>
       <p class="hint">{words.share.lead}</p>
       {links.length > 0 && (
-        <ul class="share-links">
+        <ul class="link-list">
           {links.map((link) => (
-            <li key={link.key}>
-              <a href={link.url} target="_blank" rel="noreferrer">
-                {link.url.replace(/^https?:\/\//, "")}
-              </a>
-              <span class="muted">
-                {[
-                  link.enabled === false ? words.share.off : null,
-                  link.views === undefined ? null : words.share.views(link.views),
-                  link.expires_at ? words.share.expires(date(link.expires_at)) : null,
-                ]
-                  .filter(Boolean)
-                  .join(" · ")}
-              </span>
-              <button
-                type="button"
-                class="button button-quiet button-icon button-small"
-                aria-label={`${words.share.copy} ${link.key}`}
-                onClick={async () => note((await copyText(link.url)) ? words.common.copied : words.common.copyFailed)}
-              >
-                <Icon name="copy" />
-              </button>
-              <button
-                type="button"
-                class="button button-quiet button-icon button-small"
-                aria-label={`${words.share.end} ${link.key}`}
-                onClick={() => void end(link)}
-              >
-                <Icon name="trash" />
-              </button>
-            </li>
+            <LinkRow
+              key={link.key}
+              link={link}
+              onChange={(next) => setLinks((before) => (before ?? []).map((one) => (one.key === next.key ? next : one)))}
+              onEnd={end}
+            />
           ))}
         </ul>
+      )}
+      {links.length > 0 && (
+        <a class="hint" href="/links">
+          {words.links.all}
+        </a>
+      )}
+      {choosing && (
+        <LinkForm
+          assetId={asset.id}
+          onClose={() => setChoosing(false)}
+          onDone={(link) => {
+            setChoosing(false);
+            add(link);
+          }}
+        />
       )}
     </section>
   );

@@ -1,0 +1,414 @@
+//! Short links, for their owner: make, list, change, end. What strangers see of them is in the function `redirect`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use shared::auth::{Scope, password};
+use shared::db::links::{LinkEdit, MOST, NotMade};
+use shared::domain::asset::Asset;
+use shared::domain::fields::FieldErrors;
+use shared::domain::link::{KEY_LENGTH, Link, LinkState, Opens, is_key, is_reserved, is_slug};
+use shared::http::reading::addresses;
+use shared::http::view::AssetView;
+use shared::http::{ApiError, ApiJson, ApiList, ApiPath, ApiResult, CurrentUser, List, Page, Problem};
+use shared::id::{AssetId, RecordId, random_base62};
+use shared::runtime::Platform;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::assets::given;
+
+/// Characters of a password.
+const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 4..=128;
+/// Characters of a note.
+const NOTE_CHARS: usize = 200;
+/// The highest cap of views: whoever wants more wants none.
+const MOST_VIEWS: u32 = 1_000_000;
+/// A random key that is taken is a one in 2^65 chance; twice means that something else is wrong.
+const KEYS_TRIED: u32 = 2;
+
+pub(crate) fn routes() -> OpenApiRouter<Platform> {
+    OpenApiRouter::new().routes(routes!(list_links, create_link)).routes(routes!(get_link, edit_link, end_link))
+}
+
+/// A short link.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Link)]
+struct LinkView {
+    /// The end of its address, by which it is named here.
+    key: String,
+    /// What to pass on.
+    url: String,
+    /// What it shows.
+    asset_id: String,
+    /// The asset, unless it is gone for good or the token lacks the scope `read`.
+    asset: Option<AssetView>,
+    opens: Opens,
+    /// Whether it opens anything now, and why not.
+    state: LinkState,
+    /// Switched on.
+    enabled: bool,
+    /// From then on it opens nothing.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// How often it may be opened.
+    max_views: Option<u32>,
+    /// How often it was opened.
+    views: u32,
+    /// Whether it asks for a password.
+    has_password: bool,
+    /// Only I see it.
+    note: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+/// A day's visits.
+#[derive(Debug, Serialize, ToSchema)]
+struct LinkDay {
+    /// `2026-11-23`, UTC.
+    #[schema(example = "2026-11-23")]
+    date: String,
+    views: u32,
+}
+
+/// A short link with its figures.
+#[derive(Debug, Serialize, ToSchema)]
+struct LinkFigures {
+    #[serde(flatten)]
+    link: LinkView,
+    /// The last 31 days on which it was opened, newest first.
+    days: Vec<LinkDay>,
+}
+
+/// Which links are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Only those of this asset.
+    #[param(value_type = Option<String>)]
+    asset_id: Option<AssetId>,
+}
+
+/// What a new link is to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewLink {
+    /// One of mine that isn't in the trash.
+    asset_id: String,
+    opens: Opens,
+    /// In the future; without it the link doesn't expire.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// How often it may be opened.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    max_views: Option<u32>,
+    /// 4 to 128 characters that visitors have to know.
+    #[schema(value_type = Option<String>, min_length = 4, max_length = 128)]
+    password: Option<SecretString>,
+    /// The end of the address: 4 to 40 lower-case letters, digits and hyphens. Without it the end is random.
+    #[schema(min_length = 4, max_length = 40, pattern = "^[a-z0-9][a-z0-9-]{2,38}[a-z0-9]$")]
+    slug: Option<String>,
+    /// For me alone; at most 200 characters.
+    #[schema(max_length = 200)]
+    note: Option<String>,
+}
+
+/// What may be changed; absent fields stay as they are, null removes.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LinkChange {
+    /// Switches it off and on again.
+    enabled: Option<bool>,
+    /// In the future.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    expires_at: Option<Option<Timestamp>>,
+    /// More than it was opened already.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000, required = false)]
+    max_views: Option<Option<u32>>,
+    /// 4 to 128 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, min_length = 4, max_length = 128, required = false)]
+    password: Option<Option<SecretString>>,
+    /// At most 200 characters.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, max_length = 200, required = false)]
+    note: Option<Option<String>>,
+}
+
+fn check_expiry(errors: &mut FieldErrors, at: Option<Timestamp>, now: Timestamp) {
+    if at.is_some_and(|at| at <= now) {
+        errors.add("expires_at", "past", "This time is already over.");
+    }
+}
+
+fn check_views(errors: &mut FieldErrors, most: Option<u32>, views: u32) {
+    match most {
+        Some(most) if !(1..=MOST_VIEWS).contains(&most) => {
+            errors.add("max_views", "out-of-range", "max_views must be a whole number from 1 to 1000000.");
+        }
+        Some(most) if most <= views => {
+            errors.add("max_views", "too-small", format!("It was opened {views} times already; choose more."));
+        }
+        _ => {}
+    }
+}
+
+fn check_password(errors: &mut FieldErrors, password: Option<&SecretString>) {
+    if password.is_some_and(|text| !PASSWORD_CHARS.contains(&text.expose_secret().chars().count())) {
+        errors.add("password", "length", "A password has 4 to 128 characters.");
+    }
+}
+
+fn check_note(errors: &mut FieldErrors, note: Option<String>) -> Option<String> {
+    let note = note.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())?;
+    if note.chars().count() > NOTE_CHARS {
+        errors.add("note", "too-long", "A note has at most 200 characters.");
+    }
+    if note.chars().any(char::is_control) {
+        errors.add("note", "not-allowed", "Control characters are not allowed.");
+    }
+    Some(note)
+}
+
+fn check_slug(errors: &mut FieldErrors, slug: Option<&str>) {
+    match slug {
+        Some(slug) if !is_slug(slug) => {
+            errors.add("slug", "invalid", "Use 4 to 40 lower-case letters, digits and hyphens, with no hyphen first or last.");
+        }
+        Some(slug) if is_reserved(slug) => errors.add("slug", "reserved", "This ending is reserved; choose another."),
+        _ => {}
+    }
+}
+
+/// The asset that `text` names, if its owner can share it.
+async fn shareable(platform: &Platform, user: &CurrentUser, text: &str) -> Result<AssetId, ApiError> {
+    let asset = match text.parse::<AssetId>() {
+        Ok(id) => platform.db.asset(user.id(), id).await?,
+        Err(_) => None,
+    };
+    match asset {
+        None => Err(ApiError::invalid("asset_id", "unknown", "There is nothing like this in your library.")),
+        Some(asset) if asset.deleted_at.is_some() => Err(in_trash()),
+        Some(asset) => Ok(asset.id),
+    }
+}
+
+fn in_trash() -> ApiError {
+    ApiError::invalid("asset_id", "in-trash", "This is in the trash; restore it first.")
+}
+
+async fn hashed(password: Option<SecretString>) -> Result<Option<String>, ApiError> {
+    match password {
+        Some(password) => password::hash(password).await.map(Some).map_err(ApiError::internal),
+        None => Ok(None),
+    }
+}
+
+/// `links` as their owner sees them, with their assets: one batch.
+async fn views(platform: &Platform, user: &CurrentUser, links: Vec<Link>) -> Result<Vec<LinkView>, ApiError> {
+    let mut ids: Vec<AssetId> = links.iter().map(|link| link.asset).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let assets = platform.db.assets_by_id(user.id(), &ids).await?;
+    let addresses = addresses(platform, user).await?;
+    let may_read = user.require(Scope::Read).is_ok();
+    let now = platform.clock.now();
+    let view = |link: Link| {
+        let asset: Option<&Asset> = assets.iter().find(|asset| asset.id == link.asset);
+        let there = asset.is_some_and(|asset| asset.deleted_at.is_none());
+        LinkView {
+            url: format!("{}/s/{}", platform.config.origin, link.key),
+            asset_id: link.asset.to_string(),
+            asset: asset.filter(|_| may_read).map(|asset| AssetView::new(asset.clone(), &addresses)),
+            state: if there { link.state(now) } else { LinkState::NoAsset },
+            opens: link.opens,
+            enabled: link.enabled,
+            expires_at: link.expires_at,
+            max_views: link.max_views,
+            views: link.views,
+            has_password: link.password.is_some(),
+            note: link.note,
+            created_at: link.created_at,
+            key: link.key,
+        }
+    };
+    Ok(links.into_iter().map(view).collect())
+}
+
+async fn one_view(platform: &Platform, user: &CurrentUser, link: Link) -> Result<LinkView, ApiError> {
+    views(platform, user, vec![link]).await?.pop().ok_or_else(ApiError::not_found)
+}
+
+/// The caller's link at `key`, unless it has ended for good.
+async fn own_link(platform: &Platform, user: &CurrentUser, key: &str) -> Result<Link, ApiError> {
+    let link = if is_key(key) { platform.db.link(key).await? } else { None };
+    link.filter(|link| link.user == user.id() && link.ended_at.is_none()).ok_or_else(ApiError::not_found)
+}
+
+/// My links, newest first; those of one asset in no particular order.
+#[utoipa::path(get, path = "/api/v1/links", tag = "Links", params(Page, Filter), responses((status = 200, body = List<LinkView>)))]
+async fn list_links(
+    user: CurrentUser,
+    State(platform): State<Platform>,
+    ApiList(page, filter): ApiList<Filter>,
+) -> ApiResult<Json<List<LinkView>>> {
+    user.require(Scope::Share)?;
+    let limit = i32::try_from(page.limit).unwrap_or(100);
+    if let Some(asset) = filter.asset_id {
+        let name = format!("links?{asset}");
+        let after: Option<String> = page.after(&name)?;
+        let (links, next) = platform.db.links_of_asset(user.id(), asset, after.as_deref(), limit).await?;
+        return Ok(Json(List::new(views(&platform, &user, links).await?, &name, next.as_ref())));
+    }
+    let (links, next) = platform.db.links(user.id(), page.after("links")?, limit).await?;
+    Ok(Json(List::new(views(&platform, &user, links).await?, "links", next.as_ref())))
+}
+
+/// Make a link.
+///
+/// Whoever has its address sees the asset without signing in, as long as the link lives. At most 1000 a person.
+#[utoipa::path(post, path = "/api/v1/links", tag = "Links", request_body = NewLink, responses((status = 201, body = LinkView),
+    (status = 409, description = "The ending is taken, or there are 1000 links.", body = Problem, content_type = "application/problem+json")))]
+async fn create_link(
+    user: CurrentUser,
+    State(platform): State<Platform>,
+    ApiJson(request): ApiJson<NewLink>,
+) -> ApiResult<impl IntoResponse> {
+    user.require(Scope::Share)?;
+    let now = platform.clock.now();
+    let mut errors = FieldErrors::new();
+    check_expiry(&mut errors, request.expires_at, now);
+    check_views(&mut errors, request.max_views, 0);
+    check_password(&mut errors, request.password.as_ref());
+    check_slug(&mut errors, request.slug.as_deref());
+    let note = check_note(&mut errors, request.note);
+    errors.finish(())?;
+    let asset = shareable(&platform, &user, &request.asset_id).await?;
+    let mut link = Link {
+        key: request.slug.clone().unwrap_or_else(|| random_base62(KEY_LENGTH)),
+        made: RecordId::new(now),
+        user: user.id(),
+        asset,
+        opens: request.opens,
+        enabled: true,
+        expires_at: request.expires_at,
+        max_views: request.max_views,
+        views: 0,
+        password: hashed(request.password).await?,
+        note,
+        created_at: now,
+        ended_at: None,
+    };
+    for tried in 1.. {
+        match platform.db.make_link(&link).await {
+            Ok(()) => break,
+            Err(NotMade::Taken) if request.slug.is_none() && tried < KEYS_TRIED => link.key = random_base62(KEY_LENGTH),
+            Err(NotMade::Taken) if request.slug.is_some() => {
+                return Err(ApiError::conflict("This ending is taken; choose another.").field("slug", "taken", "This ending is taken."));
+            }
+            Err(NotMade::Taken) => return Err(ApiError::unavailable()),
+            Err(NotMade::NoAsset) => return Err(in_trash()),
+            Err(NotMade::TooMany) => return Err(ApiError::conflict(format!("You have {MOST} links; end one first."))),
+            Err(NotMade::Failed(error)) => return Err(error.into()),
+        }
+    }
+    let place = format!("/api/v1/links/{}", link.key);
+    Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(one_view(&platform, &user, link).await?)))
+}
+
+/// One of my links, with its visits by day.
+#[utoipa::path(get, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path)), responses((status = 200, body = LinkFigures), (status = 304)))]
+async fn get_link(user: CurrentUser, State(platform): State<Platform>, ApiPath(key): ApiPath<String>) -> ApiResult<Json<LinkFigures>> {
+    user.require(Scope::Share)?;
+    let link = own_link(&platform, &user, &key).await?;
+    let days = platform.db.link_days(&key).await?.into_iter().map(|(date, views)| LinkDay { date, views }).collect();
+    Ok(Json(LinkFigures { link: one_view(&platform, &user, link).await?, days }))
+}
+
+/// Change a link, or switch it off and on.
+///
+/// Holds everywhere within a minute: that long a page may be kept on its way.
+#[utoipa::path(patch, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path)), request_body = LinkChange, responses((status = 200, body = LinkView)))]
+async fn edit_link(
+    user: CurrentUser,
+    State(platform): State<Platform>,
+    ApiPath(key): ApiPath<String>,
+    ApiJson(change): ApiJson<LinkChange>,
+) -> ApiResult<Json<LinkView>> {
+    user.require(Scope::Share)?;
+    let link = own_link(&platform, &user, &key).await?;
+    let mut errors = FieldErrors::new();
+    check_expiry(&mut errors, change.expires_at.flatten(), platform.clock.now());
+    check_views(&mut errors, change.max_views.flatten(), link.views);
+    check_password(&mut errors, change.password.as_ref().and_then(Option::as_ref));
+    let note = change.note.map(|note| check_note(&mut errors, note));
+    errors.finish(())?;
+    let password = match change.password {
+        Some(password) => Some(hashed(password).await?),
+        None => None,
+    };
+    let edit = LinkEdit { enabled: change.enabled, expires_at: change.expires_at, max_views: change.max_views, password, note };
+    let link = platform.db.edit_link(user.id(), &key, edit).await?.ok_or_else(ApiError::not_found)?;
+    Ok(Json(one_view(&platform, &user, link).await?))
+}
+
+/// End a link for good.
+///
+/// Its address says so from then on, within a minute everywhere, and is never given to another link for 90 days.
+#[utoipa::path(delete, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path)), responses((status = 204)))]
+async fn end_link(user: CurrentUser, State(platform): State<Platform>, ApiPath(key): ApiPath<String>) -> ApiResult<StatusCode> {
+    user.require(Scope::Share)?;
+    let link = own_link(&platform, &user, &key).await?;
+    let ended = platform.db.end_link(user.id(), &link, platform.clock.now()).await?;
+    if ended { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(check: impl FnOnce(&mut FieldErrors)) -> Vec<String> {
+        let mut errors = FieldErrors::new();
+        check(&mut errors);
+        errors.iter().map(|error| format!("{} {}", error.field, error.code)).collect()
+    }
+
+    #[test]
+    fn what_a_link_may_not_be_is_said_by_field() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        assert_eq!(codes(|e| check_expiry(e, Some(now), now)), ["expires_at past"]);
+        assert_eq!(codes(|e| check_views(e, Some(0), 0)), ["max_views out-of-range"]);
+        assert_eq!(codes(|e| check_views(e, Some(MOST_VIEWS + 1), 0)), ["max_views out-of-range"]);
+        assert_eq!(codes(|e| check_views(e, Some(3), 3)), ["max_views too-small"]);
+        assert_eq!(codes(|e| check_password(e, Some(&SecretString::from("abc")))), ["password length"]);
+        assert_eq!(codes(|e| check_password(e, Some(&SecretString::from("é".repeat(129))))), ["password length"]);
+        assert_eq!(codes(|e| check_slug(e, Some("Summer!"))), ["slug invalid"]);
+        assert_eq!(codes(|e| check_slug(e, Some("admin"))), ["slug reserved"]);
+        let long = "n".repeat(201);
+        assert_eq!(codes(|e| drop(check_note(e, Some(long)))), ["note too-long"]);
+        assert_eq!(codes(|e| drop(check_note(e, Some("a\nb".to_owned())))), ["note not-allowed"]);
+    }
+
+    #[test]
+    fn what_a_link_may_be_is_not_complained_about() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let fine = codes(|e| {
+            check_expiry(e, Some(now + jiff::SignedDuration::from_secs(1)), now);
+            check_views(e, Some(4), 3);
+            check_password(e, Some(&SecretString::from("éééé")));
+            check_slug(e, Some("summer-2026"));
+            assert_eq!(check_note(e, Some("  for Ada ".to_owned())).as_deref(), Some("for Ada"));
+            assert_eq!(check_note(e, Some("  ".to_owned())), None);
+        });
+        assert_eq!(fine, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,240 @@
+//! The pages that strangers see: written here, without a framework, each with a policy that names what it loads.
+//!
+//! Whatever a person has written goes through [`escape`], and only into text or a quoted attribute. The prompt and the owner's note
+//! are never shown: a link shares the picture, its title and its alternative text.
+
+use std::fmt::Write as _;
+
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use jiff::Timestamp;
+use shared::http::escape;
+use shared::media::signed::MediaSigner;
+use shared::runtime::Platform;
+
+use crate::target::{STILL_LIFE, Target};
+
+const PRODUCT: &str = "AI Image Generator";
+/// Pages with words only.
+const WORDS: &str = "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const FORM: &str = "default-src 'none'; img-src 'self'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// A page that is counted when it is opened.
+const COUNTED: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+/// A page that counts itself.
+const PLAIN: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The same within other sites' pages. There is nothing on it that a click could be stolen for.
+const PLAYER: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors https:";
+const SCRIPT: &str = "<script src=\"/link.js\" defer></script>";
+
+/// A page on its way out.
+pub(crate) struct Page {
+    status: StatusCode,
+    policy: &'static str,
+    html: String,
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        (self.status, [(header::CONTENT_SECURITY_POLICY, self.policy)], Html(self.html)).into_response()
+    }
+}
+
+/// Where a page's media are.
+pub(crate) struct Media {
+    original: String,
+    poster: Option<String>,
+}
+
+impl Media {
+    /// By the link itself, which looks each time whether it still lives.
+    pub(crate) fn through(platform: &Platform, target: &Target) -> Self {
+        let link = address(platform, target);
+        Self { original: format!("{link}/media"), poster: target.poster().map(|_| format!("{link}/poster")) }
+    }
+
+    /// By addresses for this one visitor.
+    pub(crate) fn signed(signer: &MediaSigner, now: Timestamp, target: &Target) -> Self {
+        Self {
+            original: signer.url(&target.asset.key, now, target.life()),
+            poster: target.poster().map(|poster| signer.url(&poster.key, now, STILL_LIFE)),
+        }
+    }
+}
+
+fn address(platform: &Platform, target: &Target) -> String {
+    format!("{}/s/{}", platform.config.origin, target.link.key)
+}
+
+/// What a page shows.
+pub(crate) struct Shown<'a> {
+    pub(crate) platform: &'a Platform,
+    pub(crate) target: &'a Target,
+    pub(crate) media: Media,
+}
+
+impl Shown<'_> {
+    fn title(&self) -> &str {
+        let untitled = if self.target.is_film() { "A shared video" } else { "A shared image" };
+        self.target.asset.title.as_deref().unwrap_or(untitled)
+    }
+
+    /// The picture or film as an element.
+    fn element(&self) -> String {
+        let asset = &self.target.asset;
+        let words = asset.alt_text.as_deref().or(asset.title.as_deref()).map(escape);
+        let (source, width, height) = (escape(&self.media.original), asset.width, asset.height);
+        if !self.target.is_film() {
+            let words = words.unwrap_or_else(|| "An image without a description".to_owned());
+            return format!("<img src=\"{source}\" alt=\"{words}\" width=\"{width}\" height=\"{height}\">");
+        }
+        let words = words.unwrap_or_else(|| "A video without a description".to_owned());
+        let poster = self.media.poster.as_deref().map(|url| format!(" poster=\"{}\"", escape(url))).unwrap_or_default();
+        format!(
+            "<video controls playsinline preload=\"metadata\" src=\"{source}\"{poster} aria-label=\"{words}\" width=\"{width}\" \
+             height=\"{height}\"></video>"
+        )
+    }
+
+    /// What chats and networks make a card from. Only for those pages that anybody may open: a card is a copy that doesn't end.
+    fn cards(&self) -> String {
+        let (asset, title) = (&self.target.asset, self.title());
+        let page = address(self.platform, self.target);
+        let mut tags = Tags::default();
+        tags.property("og:site_name", PRODUCT);
+        tags.property("og:title", title);
+        tags.property("og:url", &page);
+        tags.name("twitter:title", title);
+        if let Some(words) = &asset.alt_text {
+            tags.property("og:description", words);
+            tags.name("twitter:description", words);
+        }
+        let (width, height) = (asset.width.to_string(), asset.height.to_string());
+        if self.target.is_film() {
+            tags.property("og:type", "video.other");
+            tags.property("og:video", &self.media.original);
+            tags.property("og:video:type", &asset.content_type);
+            tags.property("og:video:width", &width);
+            tags.property("og:video:height", &height);
+            tags.name("twitter:card", "player");
+            tags.name("twitter:player", &format!("{page}/player"));
+            tags.name("twitter:player:width", &width);
+            tags.name("twitter:player:height", &height);
+            tags.name("twitter:player:stream", &self.media.original);
+            tags.name("twitter:player:stream:content_type", &asset.content_type);
+        } else {
+            tags.property("og:type", "website");
+            tags.name("twitter:card", "summary_large_image");
+        }
+        let common = ["image/jpeg", "image/png", "image/webp", "image/gif"].contains(&asset.content_type.as_str());
+        let poster = self.media.poster.as_deref().zip(self.target.poster());
+        let picture = match poster {
+            // Drawings and new formats are shown by their thumbnail, which everybody can read.
+            Some((url, still)) if !common => Some((url, "image/webp", still.width, still.height)),
+            _ if common => Some((self.media.original.as_str(), asset.content_type.as_str(), asset.width, asset.height)),
+            _ => None,
+        };
+        if let Some((url, kind, width, height)) = picture {
+            tags.property("og:image", url);
+            tags.property("og:image:type", kind);
+            tags.property("og:image:width", &width.to_string());
+            tags.property("og:image:height", &height.to_string());
+            tags.name("twitter:image", url);
+            if let Some(words) = &asset.alt_text {
+                tags.property("og:image:alt", words);
+                tags.name("twitter:image:alt", words);
+            }
+        }
+        tags.0
+    }
+}
+
+#[derive(Default)]
+struct Tags(String);
+
+impl Tags {
+    fn property(&mut self, name: &str, value: &str) {
+        let _ = write!(self.0, "<meta property=\"{name}\" content=\"{}\">", escape(value));
+    }
+
+    fn name(&mut self, name: &str, value: &str) {
+        let _ = write!(self.0, "<meta name=\"{name}\" content=\"{}\">", escape(value));
+    }
+}
+
+/// A page with what the link shares.
+pub(crate) fn shown(shown: &Shown<'_>) -> Page {
+    let plain = shown.target.link.is_plain();
+    // Without a title of its own the picture is enough for those who see it.
+    let heading = if shown.target.asset.title.is_some() { "" } else { " class=\"unseen\"" };
+    let title = escape(shown.title());
+    let body = format!(
+        "<main class=\"shown\"><h1{heading}>{title}</h1><figure>{}</figure></main>\
+         <footer>Shared with <a href=\"/\">{PRODUCT}</a></footer>",
+        shown.element()
+    );
+    let head = if plain { format!("{}{SCRIPT}", shown.cards()) } else { String::new() };
+    Page { status: StatusCode::OK, policy: if plain { PLAIN } else { COUNTED }, html: document(&title, &head, &body) }
+}
+
+/// The film alone.
+pub(crate) fn player(shown: &Shown<'_>) -> Page {
+    let title = escape(shown.title());
+    let body = format!("<main class=\"player\"><h1 class=\"unseen\">{title}</h1>{}</main>", shown.element());
+    Page { status: StatusCode::OK, policy: PLAYER, html: document(&title, SCRIPT, &body) }
+}
+
+/// For programs that look ahead for a person.
+pub(crate) fn quiet() -> Page {
+    words(StatusCode::OK, "A shared link", "Open it to see what it shows.")
+}
+
+/// There is no such link.
+pub(crate) fn unknown() -> Page {
+    words(StatusCode::NOT_FOUND, "There’s nothing here", "The address may have a typing error. Whoever sent it to you has the right one.")
+}
+
+/// It was there.
+pub(crate) fn ended() -> Page {
+    words(StatusCode::GONE, "This link has ended", "What it showed is no longer shared. Whoever sent it to you can make a new one.")
+}
+
+/// What a link with a password says instead of its media.
+pub(crate) fn closed() -> Page {
+    words(StatusCode::FORBIDDEN, "This needs a password", "Open the link itself to enter it.")
+}
+
+/// The form that asks for the password.
+pub(crate) fn locked(status: StatusCode, problem: Option<&str>) -> Page {
+    let (alert, described) = match problem {
+        Some(text) => {
+            (format!("<p id=\"problem\" role=\"alert\">{}</p>", escape(text)), " aria-invalid=\"true\" aria-describedby=\"problem\"")
+        }
+        None => (String::new(), ""),
+    };
+    let body = format!(
+        "<main class=\"words\"><h1>This needs a password</h1><p>Whoever sent you the link knows it.</p>\
+         <form method=\"post\"><label for=\"password\">Password</label>\
+         <input id=\"password\" name=\"password\" type=\"password\" required maxlength=\"128\" autocomplete=\"off\"{described}>{alert}\
+         <button>Open</button></form></main>"
+    );
+    Page { status, policy: FORM, html: document("This needs a password", "", &body) }
+}
+
+fn words(status: StatusCode, title: &str, text: &str) -> Page {
+    let body = format!("<main class=\"words\"><h1>{title}</h1><p>{text}</p><p><a href=\"/\">{PRODUCT}</a></p></main>");
+    Page { status, policy: WORDS, html: document(title, "", &body) }
+}
+
+/// A whole document; `title` is escaped already.
+fn document(title: &str, head: &str, body: &str) -> String {
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <meta name=\"robots\" content=\"noindex, nofollow\"><title>{title} · {PRODUCT}</title>\
+         <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\"><link rel=\"stylesheet\" href=\"/link.css\">{head}</head>\
+         <body>{body}</body></html>"
+    )
+}
