@@ -21,7 +21,7 @@ from front import crossroads
 from support import check, done, edition, until
 
 # What is switched on when the product has it.
-POSTERS, LINKS = False, False
+POSTERS, LINKS = True, False
 
 EMAIL, PROMPT = "ada@example.com", "a lighthouse nobody logs"
 # The queues, and a body that none of their readers can know.
