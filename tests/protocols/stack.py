@@ -20,9 +20,6 @@ from cloud import PREFIX, create, deploy, prepare, running
 from front import crossroads
 from support import check, done, edition, until
 
-# What is switched on when the product has it.
-POSTERS, LINKS = False, False
-
 EMAIL, PROMPT = "ada@example.com", "a lighthouse nobody logs"
 # The queues, and a body that none of their readers can know.
 QUEUES, JUNK = ("Results", "Videos", "Tasks"), '{"this": "is no message"}'
@@ -55,10 +52,10 @@ def journey(cloud, origin, provider):
     account(browser)
     asset = picture(cloud, browser)
     film = video(cloud, browser)
-    check("the provider's callbacks were taken", provider.callbacks == [204, 204], provider.callbacks)
+    # One that comes before its request is known is sent back, and comes again.
+    until("the provider's callbacks are taken", lambda: provider.callbacks.count(204) == 2)
     library(browser, [film, asset])
-    if LINKS:
-        link(cloud, browser, asset)
+    link(cloud, browser, asset)
     logs(cloud, asked)
     rights(cloud)
 
@@ -134,9 +131,8 @@ def account(browser):
     stranger = Browser(browser.port, browser.host, browser.origin)
     check("and opens the door", stranger.ask("GET", "/api/v1/me", Authorization=f"Bearer {token.json()['token']}").status == 200)
     check("which is closed otherwise", stranger.ask("GET", "/api/v1/me").status == 401)
-    browser.cookies["__Host-sid"], kept = browser.cookies["__Host-sid"][:-2] + "xx", browser.cookies["__Host-sid"]
-    check("and to a changed cookie", browser.ask("GET", "/api/v1/me").status == 401)
-    browser.cookies["__Host-sid"] = kept
+    stranger.cookies["__Host-sid"] = browser.cookies["__Host-sid"][::-1]
+    check("and to another cookie", stranger.ask("GET", "/api/v1/me").status == 401)
     refused = browser.ask("POST", "/api/v1/generations", {}, Origin="https://elsewhere.example")
     check("another site changes nothing", refused.status == 403, refused.body)
 
@@ -178,26 +174,24 @@ def video(cloud, browser):
     film = fetched(cloud, browser, asset["media"])
     check("it is a film", asset["kind"] == "video" and film[4:8] == b"ftyp" and len(film) == asset["media"]["bytes"], asset["media"])
     check("of its length", 1_900 <= asset["media"]["duration_ms"] <= 2_100, asset["media"])
-    if POSTERS:
-        def poster():
-            now = browser.ask("GET", f"/api/v1/assets/{asset['id']}").json()
-            return now if now["thumbnails"] else None
 
-        asset = until("its poster is made", poster)
-        for thumbnail in asset["thumbnails"]:
-            decoded(cloud, browser, thumbnail)
+    def poster():
+        now = browser.ask("GET", f"/api/v1/assets/{asset['id']}").json()
+        return now if now["thumbnails"] else None
+
+    asset = until("its poster is made", poster)
+    for thumbnail in asset["thumbnails"]:
+        decoded(cloud, browser, thumbnail)
     return asset
 
 
 def library(browser, assets):
     def listed(query=""):
-        answer = browser.ask("GET", f"/api/v1/assets{query}")
-        check(f"the library answers {query}", answer.status == 200, answer.body)
-        return [asset["id"] for asset in answer.json()["items"]]
+        return [asset["id"] for asset in browser.ask("GET", f"/api/v1/assets{query}").json().get("items", [])]
 
     ids = [asset["id"] for asset in assets]
     check("the library lists both, newest first", listed() == ids, listed())
-    check("the search finds one", listed("?q=lighthouse") == ids[1:], listed("?q=lighthouse"))
+    until("the search finds one", lambda: listed("?q=lighthouse") == ids[1:])
     changed = browser.ask("PATCH", f"/api/v1/assets/{ids[1]}", {"favourite": True, "title": "Light"})
     check("it becomes a favourite", changed.status == 200 and changed.json()["favourite"], changed.body)
     check("and is among them", listed("?favourite=true") == ids[1:], listed("?favourite=true"))
