@@ -23,7 +23,8 @@ const COUNTED: &str = "default-src 'none'; img-src 'self'; media-src 'self'; sty
 /// A page that counts itself.
 const PLAIN: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// The same within other sites' pages. There is nothing on it that a click could be stolen for.
+/// The same within other sites' pages. There is nothing on it that a click could be stolen for. Browsers that know who may frame a
+/// page from its policy don't look at the older `X-Frame-Options`, which every answer gets on its way.
 const PLAYER: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors https:";
 const SCRIPT: &str = "<script src=\"/link.js\" defer></script>";
