@@ -154,6 +154,32 @@ async fn a_plain_link_shows_the_picture_to_whoever_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_film_is_played_from_its_page_and_within_other_sites() {
+    let world = World::start().await;
+    let (ada, nobody) = (world.user("ada").await, world.stranger(None));
+    let over = ada.made(&json!({"model": "ltx-2.3", "inputs": {"prompt": "waves at night"}})).await;
+    let film = &over["assets"][0];
+    let made = link(&ada, film, json!({})).await;
+    let page = nobody.get(&short(&made)).await;
+    let media = format!("{}/media", made["url"].as_str().unwrap());
+    assert_discreet("page", &page);
+    assert!(page.text().contains(&format!("<video controls playsinline preload=\"metadata\" src=\"{media}\"")), "{}", page.text());
+    assert_eq!(tag(&page.text(), "og:video"), Some(media.clone()));
+    assert_eq!(tag(&page.text(), "og:video:type").as_deref(), Some("video/mp4"));
+    let redirect = nobody.get(&media).await;
+    let part = nobody.send(Method::GET, redirect.header(header::LOCATION), &[("range", "bytes=4-7")], Vec::new()).await;
+    assert_eq!((part.status, &part.body[..]), (StatusCode::PARTIAL_CONTENT, &b"ftyp"[..]));
+
+    let player = nobody.get(&tag(&page.text(), "twitter:player").unwrap()).await;
+    assert_eq!(player.status, StatusCode::OK);
+    assert!(player.header(header::CONTENT_SECURITY_POLICY).ends_with("frame-ancestors https:"));
+    assert!(page.header(header::CONTENT_SECURITY_POLICY).ends_with("frame-ancestors 'none'"));
+    patch(&ada, &made, json!({"max_views": 9})).await;
+    assert_nowhere(&nobody, &format!("{}/player", short(&made)), 404, "not-found").await;
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_from_a_link_is_over_after_a_minute() {
     let world = World::start_at(&[], still()).await;
     let (ada, nobody) = (world.user("ada").await, world.stranger(None));

@@ -139,7 +139,8 @@ struct Visit {
 async fn open(platform: &Platform, target: &Target, visit: &Visit) -> Result<Response, Refusal> {
     let Target { link, asset } = target;
     if link.is_plain() {
-        let shown = Shown { platform, target, media: Media::through(platform, target) };
+        let origin = &platform.config.origin;
+        let shown = Shown { origin, target, media: Media::through(origin, target) };
         return Ok(([(header::CACHE_CONTROL, KEPT)], page::shown(&shown)).into_response());
     }
     if visit.silent && link.max_views.is_some() {
@@ -153,7 +154,8 @@ async fn open(platform: &Platform, target: &Target, visit: &Visit) -> Result<Res
     match link.opens {
         Opens::File => Ok(redirect(visit.found, &signer.url(&asset.key, platform.clock.now(), target.life()))),
         Opens::Page => {
-            let shown = Shown { platform, target, media: Media::signed(&signer, platform.clock.now(), target) };
+            let media = Media::signed(&signer, platform.clock.now(), target);
+            let shown = Shown { origin: &platform.config.origin, target, media };
             Ok(page::shown(&shown).into_response())
         }
     }
@@ -209,7 +211,8 @@ async fn link_player(State(platform): State<Platform>, headers: HeaderMap, ApiPa
         if !target.link.is_plain() || !target.is_film() {
             return Err(Refusal::Unknown);
         }
-        let shown = Shown { platform: &platform, target: &target, media: Media::through(&platform, &target) };
+        let origin = &platform.config.origin;
+        let shown = Shown { origin, target: &target, media: Media::through(origin, &target) };
         Ok(([(header::CACHE_CONTROL, KEPT)], page::player(&shown)).into_response())
     };
     look.await.unwrap_or_else(|refusal: Refusal| refusal.answer(&headers))

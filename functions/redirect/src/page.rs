@@ -10,7 +10,6 @@ use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 use shared::http::escape;
 use shared::media::signed::MediaSigner;
-use shared::runtime::Platform;
 
 use crate::target::{STILL_LIFE, Target};
 
@@ -24,7 +23,8 @@ const COUNTED: &str = "default-src 'none'; img-src 'self'; media-src 'self'; sty
 /// A page that counts itself.
 const PLAIN: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// The same within other sites' pages. There is nothing on it that a click could be stolen for.
+/// The same within other sites' pages. There is nothing on it that a click could be stolen for. Browsers that know who may frame a
+/// page from its policy don't look at the older `X-Frame-Options`, which every answer gets on its way.
 const PLAYER: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors https:";
 const SCRIPT: &str = "<script src=\"/link.js\" defer></script>";
@@ -50,8 +50,8 @@ pub(crate) struct Media {
 
 impl Media {
     /// By the link itself, which looks each time whether it still lives.
-    pub(crate) fn through(platform: &Platform, target: &Target) -> Self {
-        let link = address(platform, target);
+    pub(crate) fn through(origin: &str, target: &Target) -> Self {
+        let link = address(origin, target);
         Self { original: format!("{link}/media"), poster: target.poster().map(|_| format!("{link}/poster")) }
     }
 
@@ -64,13 +64,14 @@ impl Media {
     }
 }
 
-fn address(platform: &Platform, target: &Target) -> String {
-    format!("{}/s/{}", platform.config.origin, target.link.key)
+fn address(origin: &str, target: &Target) -> String {
+    format!("{origin}/s/{}", target.link.key)
 }
 
 /// What a page shows.
 pub(crate) struct Shown<'a> {
-    pub(crate) platform: &'a Platform,
+    /// The site's.
+    pub(crate) origin: &'a str,
     pub(crate) target: &'a Target,
     pub(crate) media: Media,
 }
@@ -101,7 +102,7 @@ impl Shown<'_> {
     /// What chats and networks make a card from. Only for those pages that anybody may open: a card is a copy that doesn't end.
     fn cards(&self) -> String {
         let (asset, title) = (&self.target.asset, self.title());
-        let page = address(self.platform, self.target);
+        let page = address(self.origin, self.target);
         let mut tags = Tags::default();
         tags.property("og:site_name", PRODUCT);
         tags.property("og:title", title);
@@ -237,4 +238,105 @@ fn document(title: &str, head: &str, body: &str) -> String {
          <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\"><link rel=\"stylesheet\" href=\"/link.css\">{head}</head>\
          <body>{body}</body></html>"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use shared::domain::asset::{Asset, AssetKind, PosterState, Thumbnail};
+    use shared::domain::link::{Link, Opens};
+    use shared::id::{AssetId, CallId, GenerationId, RecordId, UserId};
+
+    use super::*;
+
+    fn target(kind: AssetKind, content_type: &str, with_still: bool) -> Target {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let still = Thumbnail { key: "media/p/a/poster-1280.webp".to_owned(), width: 1_280, height: 720 };
+        let asset = Asset {
+            id: AssetId::new(at),
+            user: UserId::new(at),
+            kind,
+            generation: GenerationId::new(at),
+            call: CallId::new(at),
+            key: "media/p/a/original".to_owned(),
+            content_type: content_type.to_owned(),
+            width: 1_920,
+            height: 1_080,
+            bytes: 1,
+            duration_ms: (kind == AssetKind::Video).then_some(6_001),
+            sha256: String::new(),
+            thumbnails: with_still.then_some(still).into_iter().collect(),
+            poster: PosterState::Done,
+            placeholder: None,
+            model: "m".to_owned(),
+            prompt: Some("canary".to_owned()),
+            parameters: BTreeMap::new(),
+            parent: None,
+            title: None,
+            alt_text: Some("Waves & \"wind\"".to_owned()),
+            favourite: false,
+            collections: Vec::new(),
+            created_at: at,
+            deleted_at: None,
+        };
+        let link = Link {
+            key: "summer-fair".to_owned(),
+            made: RecordId::new(at),
+            user: asset.user,
+            asset: asset.id,
+            opens: Opens::Page,
+            enabled: true,
+            expires_at: None,
+            max_views: None,
+            views: 0,
+            password: None,
+            note: Some("canary".to_owned()),
+            created_at: at,
+            ended_at: None,
+        };
+        Target { link, asset }
+    }
+
+    fn html(target: &Target) -> String {
+        let page = shown(&Shown { origin: "https://a.example", target, media: Media::through("https://a.example", target) });
+        assert!(!page.html.contains("canary"));
+        page.html
+    }
+
+    #[test]
+    fn a_film_has_its_player_and_its_poster_on_the_card() {
+        let film = target(AssetKind::Video, "video/mp4", true);
+        assert_eq!(film.life(), 7 + 300);
+        let page = html(&film);
+        for tag in [
+            "property=\"og:video\" content=\"https://a.example/s/summer-fair/media\"",
+            "property=\"og:video:type\" content=\"video/mp4\"",
+            "property=\"og:video:width\" content=\"1920\"",
+            "property=\"og:image\" content=\"https://a.example/s/summer-fair/poster\"",
+            "property=\"og:image:width\" content=\"1280\"",
+            "name=\"twitter:player\" content=\"https://a.example/s/summer-fair/player\"",
+            "poster=\"https://a.example/s/summer-fair/poster\" aria-label=\"Waves &amp; &quot;wind&quot;\"",
+        ] {
+            assert!(page.contains(tag), "{tag} in {page}");
+        }
+        assert!(!html(&target(AssetKind::Video, "video/mp4", false)).contains("og:image"), "no poster, no picture");
+    }
+
+    #[test]
+    fn a_drawing_is_shown_on_cards_by_its_thumbnail() {
+        let page = html(&target(AssetKind::Image, "image/svg+xml", true));
+        assert!(page.contains("property=\"og:image\" content=\"https://a.example/s/summer-fair/poster\""), "{page}");
+        assert!(page.contains("<img src=\"https://a.example/s/summer-fair/media\""), "{page}");
+        let page = html(&target(AssetKind::Image, "image/png", true));
+        assert!(page.contains("property=\"og:image\" content=\"https://a.example/s/summer-fair/media\""), "{page}");
+    }
+
+    #[test]
+    fn a_page_that_is_counted_when_it_opens_has_neither_cards_nor_a_beacon() {
+        let mut capped = target(AssetKind::Image, "image/png", true);
+        capped.link.max_views = Some(1);
+        let page = html(&capped);
+        assert!(!page.contains("og:") && !page.contains("<script") && page.contains("<img"), "{page}");
+    }
 }

@@ -54,8 +54,8 @@ export function LinkRow({ link, pictured = false, onChange, onEnd }: LinkRowProp
     <li class={link.state === "live" ? "link-row" : "link-row link-row-over"}>
       {pictured && <Thumb link={link} />}
       <div class="link-text">
-        <a class="link-address" href={link.url} target="_blank" rel="noreferrer">
-          {link.url.replace(/^https?:\/\//, "")}
+        <a class="link-address" href={link.url} title={link.url} target="_blank" rel="noreferrer">
+          {new URL(link.url).pathname}
         </a>
         <span class="muted">{facts.filter(Boolean).join(" · ")}</span>
         {link.note && <span class="link-note">{link.note}</span>}
