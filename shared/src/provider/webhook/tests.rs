@@ -40,8 +40,9 @@ impl Provider {
     }
 
     async fn check(&self, verifier: &Verifier, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<String, Unproven> {
-        let trust = Trust { http: &reqwest::Client::new(), keys: &self.url, account: "ours" };
-        verifier.verify(trust, headers, body, now).await
+        let tls = crate::tls::client_config().unwrap();
+        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).build().unwrap();
+        verifier.verify(Trust { http: &http, keys: &self.url, account: "ours" }, headers, body, now).await
     }
 }
 
