@@ -34,15 +34,25 @@ function crc32(bytes) {
   return ~crc >>> 0;
 }
 
-/** The same, saying of itself that it moves. */
+function chunk(kind, ...numbers) {
+  const bytes = Buffer.alloc(12 + 4 * numbers.length);
+  bytes.writeUInt32BE(4 * numbers.length, 0);
+  bytes.write(kind, 4, "latin1");
+  for (const [index, number] of numbers.entries()) bytes.writeUInt32BE(number, 8 + 4 * index);
+  bytes.writeUInt32BE(crc32(bytes.subarray(4, -4)), bytes.length - 4);
+  return bytes;
+}
+
+/** The same as an animation of one frame. */
 function animated(bytes) {
-  const chunk = Buffer.alloc(20);
-  chunk.writeUInt32BE(8, 0);
-  chunk.write("acTL", 4, "latin1");
-  chunk.writeUInt32BE(1, 8);
-  chunk.writeUInt32BE(crc32(chunk.subarray(4, 16)), 16);
   const behindHeader = 33;
-  return Buffer.concat([bytes.subarray(0, behindHeader), chunk, bytes.subarray(behindHeader)]);
+  const size = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+  // Behind its numbers a frame control has two bytes more, both zero here.
+  const control = chunk("fcTL", 0, ...size, 0, 0, 0x00010001, 0).subarray(0, 8 + 26);
+  control.writeUInt32BE(26, 0);
+  const sum = Buffer.alloc(4);
+  sum.writeUInt32BE(crc32(control.subarray(4)), 0);
+  return Buffer.concat([bytes.subarray(0, behindHeader), chunk("acTL", 1, 0), control, sum, bytes.subarray(behindHeader)]);
 }
 
 /** Lets go of a file over `place`, or pastes it, as the browser would tell of it. */
@@ -75,7 +85,7 @@ export async function uploads(world) {
   const done = (prompt) => results.getByRole("listitem").filter({ hasText: prompt }).getByText("Done", { exact: true });
 
   await world.step("a model that films a picture asks for the first frame", async () => {
-    await page.goto("/studio?model=wan-2.7-i2v");
+    await page.goto("/studio?model=kling-2.5-turbo-i2v");
     await slot("First frame").getByText("PNG, JPEG, WebP, up to 10 MB").waitFor();
     await promptBox.fill("waves roll in");
     await generate();
@@ -109,7 +119,7 @@ export async function uploads(world) {
     const film = page.locator("main video");
     await film.waitFor();
     await page.waitForFunction((video) => video.videoWidth > 0, await film.elementHandle());
-    assert.deepEqual(await film.evaluate((video) => [video.videoWidth, video.videoHeight]), [1920, 1080]);
+    assert.deepEqual(await film.evaluate((video) => [video.videoWidth, video.videoHeight]), [1280, 720]);
     await page.goBack();
   });
 

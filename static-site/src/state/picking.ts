@@ -143,6 +143,8 @@ async function pickFile(file: File, slot: ImageSlot, replace: boolean): Promise<
 
 /** Takes files into a slot, one after the other so that their order is kept. */
 export async function pickFiles(files: File[], slot: ImageSlot, room: number, single: boolean): Promise<void> {
+  // What went wrong before is over when something else is tried.
+  transfers.value = transfers.peek().filter((t) => t.slot !== slot || t.problem === null);
   const taken = files.slice(0, single ? 1 : Math.max(0, room));
   if (taken.length < files.length) note(words.slots.onlySome(taken.length));
   for (const file of taken) {

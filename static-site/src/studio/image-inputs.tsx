@@ -183,9 +183,11 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
           </button>
         </div>
       ))}
-      <p id={`${id}-rule`} class="hint">
-        {ruleText(slot)}
-      </p>
+      {room > 0 && (
+        <p id={`${id}-rule`} class="hint">
+          {ruleText(slot)}
+        </p>
+      )}
       {said && (
         <p id={`${id}-issue`} class="hint hint-problem">
           {said}
