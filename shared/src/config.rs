@@ -8,6 +8,8 @@ use url::Url;
 
 use crate::domain::limits::Limits;
 
+const EXTENSION_PORT: &str = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
+
 /// The variables a function is configured by. Tests and the local edition pass their own; only `main` reads the process's.
 #[derive(Clone, Debug, Default)]
 pub struct Env(BTreeMap<String, String>);
@@ -84,6 +86,8 @@ pub struct Config {
     pub origin: String,
     /// `SECRETS`: `file:/path` or `ssm:/prefix`.
     pub secrets: SecretSource,
+    /// `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`, the extension's own variable: where it listens in the sandbox, 2773 by default.
+    pub secrets_port: u16,
     /// `OIDC_ISSUER`, Google by default.
     pub oidc_issuer: String,
     /// `OIDC_CLIENT_ID`.
@@ -94,14 +98,23 @@ pub struct Config {
     pub fal_queue: Url,
     /// `FAL_MEDIA_ORIGINS`: exact origins, or `https://*.host` for subdomains, from which results may be fetched.
     pub fal_media_origins: Vec<String>,
-    /// `FAL_WEBHOOKS`: `on` when the provider can reach `PUBLIC_ORIGIN`; polling alone otherwise.
-    pub fal_webhooks: bool,
+    /// Callbacks of the provider, if it can reach `PUBLIC_ORIGIN`; polling alone otherwise.
+    pub webhooks: Option<Webhooks>,
     /// `MEDIA_KEY_PAIR_ID`: the CDN's name of the key that signs media cookies and addresses.
     pub media_key_pair: String,
     /// `LIMIT_*`: what a user may do unless an admin said otherwise.
     pub limits: Limits,
     /// `DEADLINE_SECONDS_*` and the poller's pace.
     pub deadlines: Deadlines,
+}
+
+/// Who may call back.
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// `FAL_ACCOUNT_ID`: our account, as the provider's callbacks name it. Set, it switches callbacks on.
+    pub account: String,
+    /// `FAL_JWKS_URL`: the provider's public keys.
+    pub keys: Url,
 }
 
 /// How long the job machine waits for what. Seconds; all configurable, tests shorten them.
@@ -112,6 +125,8 @@ pub struct Deadlines {
     pub lost_answer: i64,
     /// How long the provider may leave a request in its queue before it gives it back (`X-Fal-Request-Timeout`).
     pub provider_start: i64,
+    /// How long a request may run, whatever its model allows.
+    pub run: i64,
     /// A result that nobody has imported is queued again after this long.
     pub result: i64,
     /// A waiting call is looked at again after this long, in case its `start` task was lost.
@@ -174,6 +189,9 @@ impl Config {
             url("PUBLIC_ORIGIN", &origin).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
         };
         let fal_queue = url("FAL_QUEUE_URL", env.get("FAL_QUEUE_URL").unwrap_or("https://queue.fal.run"));
+        let keys = url("FAL_JWKS_URL", env.get("FAL_JWKS_URL").unwrap_or("https://rest.fal.ai/.well-known/jwks.json"));
+        let account = env.get("FAL_ACCOUNT_ID").map(str::to_owned);
+        let webhooks = account.zip(keys).map(|(account, keys)| Webhooks { account, keys });
         let mut number = |name: &str, default: u32| match env.get(name).map(str::parse::<u32>) {
             None => default,
             Some(Ok(value)) => value,
@@ -192,10 +210,15 @@ impl Config {
         let deadlines = Deadlines {
             lost_answer: number("DEADLINE_SECONDS_LOST_ANSWER", 7_200).into(),
             provider_start: number("DEADLINE_SECONDS_PROVIDER_START", 300).into(),
+            run: number("DEADLINE_SECONDS_RUN", 3_600).into(),
             result: number("DEADLINE_SECONDS_RESULT", 60).into(),
             waiting: number("DEADLINE_SECONDS_WAITING", 60).into(),
             poster: number("DEADLINE_SECONDS_POSTER", 120).into(),
         };
+        let secrets_port = u16::try_from(number(EXTENSION_PORT, 2773)).unwrap_or_else(|_| {
+            problems.push(format!("{EXTENSION_PORT} must be a port"));
+            0
+        });
         match fal_queue {
             Some(fal_queue) if problems.is_empty() => Ok(Self {
                 home,
@@ -207,12 +230,13 @@ impl Config {
                 tasks_queue,
                 origin,
                 secrets,
+                secrets_port,
                 oidc_issuer: env.get("OIDC_ISSUER").unwrap_or("https://accounts.google.com").to_owned(),
                 oidc_client_id,
                 allowed_domains: list(env.get("ALLOWED_EMAIL_DOMAINS")),
                 fal_queue,
                 fal_media_origins: list(Some(env.get("FAL_MEDIA_ORIGINS").unwrap_or("https://*.fal.media"))),
-                fal_webhooks: env.get("FAL_WEBHOOKS") == Some("on"),
+                webhooks,
                 media_key_pair,
                 limits,
                 deadlines,
@@ -236,9 +260,10 @@ mod tests {
         env.set("HOME_KIND", "moon");
         env.set("LIMIT_MONTHLY_UNITS", "many");
         env.set("SECRETS", "vault");
+        env.set(EXTENSION_PORT, "70000");
         let ConfigError(problems) = Config::from_env(&env).unwrap_err();
         let text = problems.join("\n");
-        for name in ["TABLE_NAME", "TASKS_QUEUE_URL", "PUBLIC_ORIGIN", "HOME_KIND", "LIMIT_MONTHLY_UNITS", "SECRETS"] {
+        for name in ["TABLE_NAME", "TASKS_QUEUE_URL", "PUBLIC_ORIGIN", "HOME_KIND", "LIMIT_MONTHLY_UNITS", "SECRETS", EXTENSION_PORT] {
             assert!(text.contains(name), "{name} in {text}");
         }
     }

@@ -77,7 +77,7 @@ impl Platform {
             db: Db::new(&sdk, env, &config.table),
             media: Media::new(&sdk, env, &config),
             queues: Queues::new(&sdk, env, &config),
-            secrets: Secrets::new(config.secrets.clone(), env.get("AWS_SESSION_TOKEN"), http.clone()),
+            secrets: Secrets::new(&config, env.get("AWS_SESSION_TOKEN"), http.clone()),
             http,
             provider: Arc::default(),
             signer: Arc::default(),
@@ -168,7 +168,10 @@ fn aws_smithy_async_sleep() -> aws_sdk_dynamodb::config::SharedAsyncSleep {
 }
 
 /// The client for the provider and the sign-in issuer: pinned public roots, no redirects, no proxy from the environment.
-fn http_client() -> Result<reqwest::Client, ConfigError> {
+///
+/// # Errors
+/// When no TLS client can be built, which would be a mistake of the build.
+pub fn http_client() -> Result<reqwest::Client, ConfigError> {
     let tls = crate::tls::client_config().map_err(|e| ConfigError(vec![format!("TLS: {e}")]))?;
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)

@@ -10,12 +10,10 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use crate::config::SecretSource;
+use crate::config::{Config, SecretSource};
 
 /// How long a fetched value is used: what a rotation may take to be seen everywhere.
 const KEEP: Duration = Duration::from_secs(300);
-/// The extension's port is fixed by AWS unless configured otherwise.
-const EXTENSION: &str = "http://localhost:2773/systemsmanager/parameters/get";
 
 /// The names of all secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +63,8 @@ pub enum SecretError {
 #[derive(Clone)]
 pub struct Secrets {
     source: SecretSource,
+    /// The extension's, on loopback.
+    port: u16,
     session_token: Option<SecretString>,
     http: reqwest::Client,
     cache: Arc<Mutex<BTreeMap<SecretName, (Instant, SecretString)>>>,
@@ -77,9 +77,15 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Secrets from `source`; `session_token` is the sandbox's own, which the extension asks for.
-    pub fn new(source: SecretSource, session_token: Option<&str>, http: reqwest::Client) -> Self {
-        Self { source, session_token: session_token.map(SecretString::from), http, cache: Arc::default() }
+    /// Secrets from where `config` says; `session_token` is the sandbox's own, which the extension asks for.
+    pub fn new(config: &Config, session_token: Option<&str>, http: reqwest::Client) -> Self {
+        Self {
+            source: config.secrets.clone(),
+            port: config.secrets_port,
+            session_token: session_token.map(SecretString::from),
+            http,
+            cache: Arc::default(),
+        }
     }
 
     /// The value of `name`, at most five minutes old.
@@ -121,7 +127,7 @@ impl Secrets {
                 let token = self.session_token.as_ref().map(|t| t.expose_secret().to_owned()).unwrap_or_default();
                 let answer = self
                     .http
-                    .get(EXTENSION)
+                    .get(format!("http://localhost:{}/systemsmanager/parameters/get", self.port))
                     .query(&[("name", format!("{prefix}/{}", name.key())), ("withDecryption", "true".to_owned())])
                     .header("X-Aws-Parameters-Secrets-Token", token)
                     .timeout(Duration::from_secs(3))

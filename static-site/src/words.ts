@@ -196,8 +196,6 @@ export const words = {
     add: "Add image",
     drop: "Drop, paste or choose",
     fromLibrary: "From library",
-    onlyLibrary: "Images come from your library here; files can't be sent from your device.",
-    noMask: "Masks can't be sent from your device here, and a mask can't come from the library.",
     remove: (name: string) => `Remove ${name}`,
     rule: (types: string, max: number) => `${types}, up to ${bytes(max)}`,
     maskRule: "White is repainted, black is kept. Same shape as the image.",
@@ -206,6 +204,7 @@ export const words = {
     tooSmall: (name: string, side: number) => `${name} is smaller than ${side} pixels at one side.`,
     unreadable: (name: string) => `${name} can't be read as an image.`,
     uploading: (name: string, percent: number) => `Uploading ${name}: ${percent} %`,
+    onlySome: (taken: number) => (taken === 0 ? "There's no room for another image." : `Only ${plural(taken, "image", "images")} fitted in.`),
     uploaded: (name: string) => `${name} added.`,
     failed: (name: string) => `${name} couldn't be uploaded.`,
     issues: {
@@ -451,7 +450,11 @@ export const words = {
 
   errors: {
     reference: (id: string) => `Reference ${id}`,
-    retryIn: (seconds: number) => `Try again in ${plural(seconds, "second", "seconds")}.`,
+    retryIn: (seconds: number) => {
+      if (seconds < 120) return `Try again in ${plural(seconds, "second", "seconds")}.`;
+      const minutes = Math.ceil(seconds / 60);
+      return `Try again in ${minutes < 120 ? plural(minutes, "minute", "minutes") : plural(Math.ceil(minutes / 60), "hour", "hours")}.`;
+    },
     unreachable: "We couldn't reach the service.",
     byCode: {
       validation: "Something in the form isn't right.",

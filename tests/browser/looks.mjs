@@ -10,7 +10,8 @@ const screens = [
   ["desktop", desktop],
 ];
 
-async function look(world, visitor, name) {
+/** One page as it is now, in both themes and on both screens. */
+export async function look(world, visitor, name) {
   const { page } = visitor;
   for (const colorScheme of ["light", "dark"]) {
     for (const [screen, size] of screens) {

@@ -8,9 +8,11 @@ import { mkdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Visitor, launch, waitMs } from "./browser.mjs";
 import { Edition } from "./edition.mjs";
+import { films } from "./films.mjs";
 import { journey } from "./journey.mjs";
 import { looks } from "./looks.mjs";
 import { sharing } from "./sharing.mjs";
+import { uploads } from "./uploads.mjs";
 
 const [program] = process.argv.slice(2);
 if (!program) {
@@ -69,7 +71,9 @@ try {
   edition = await Edition.start(program);
   browser = await launch();
   await journey(world);
+  await uploads(world);
   const links = await sharing(world);
+  await films(world);
   await looks(world, links);
 } catch (failure) {
   failed = 1;

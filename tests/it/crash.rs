@@ -22,14 +22,14 @@ use crate::world::{Client, eventually, picture, sha256};
 const START: Duration = Duration::from_secs(20);
 
 /// Starts the program and waits for its one line.
-async fn start(root: &Path, port: u16) -> Child {
+async fn start(root: &Path, port: u16, variables: &[(&str, &str)]) -> Child {
     let mut child = Command::new(env!("CARGO_BIN_EXE_edition"))
         .args(["--port", &port.to_string(), "--data"])
         .arg(root.join("data"))
         .arg("--site")
         .arg(root.join("site"))
         .env_clear()
-        .env("LIMIT_RUNNING_CALLS", "6")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -55,6 +55,22 @@ fn platform(root: &Path) -> Platform {
     Platform::connect(&env).unwrap()
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A person of the edition that runs on `port`.
+async fn ada(root: &Path, port: u16) -> Client {
+    let options = Options { port, ..Options::new(root.join("data")) };
+    let token = local::operator::make_token(&options, "ada@example.com", vec![Scope::Read, Scope::Generate]).await.unwrap();
+    Client::of(platform(root).http, &format!("http://localhost:{port}"), token.expose_secret())
+}
+
+fn site(root: &Path) {
+    std::fs::create_dir(root.join("site")).unwrap();
+    std::fs::write(root.join("site/index.html"), "<!doctype html>").unwrap();
+}
+
 async fn states(ada: &Client) -> Vec<String> {
     ada.all("/api/v1/generations").await.iter().map(|one| one["state"].as_str().unwrap().to_owned()).collect()
 }
@@ -63,28 +79,25 @@ async fn states(ada: &Client) -> Vec<String> {
 async fn what_was_accepted_before_a_crash_is_delivered_once_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    std::fs::create_dir(root.join("site")).unwrap();
-    std::fs::write(root.join("site/index.html"), "<!doctype html>").unwrap();
+    site(root);
     // Free at this moment; addresses that the provider has given out must lead to the same port after the crash.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
+    let six = [("LIMIT_RUNNING_CALLS", "6")];
 
-    let first = start(root, port).await;
-    let options = Options { port, ..Options::new(root.join("data")) };
-    let token = local::operator::make_token(&options, "ada@example.com", vec![Scope::Read, Scope::Generate]).await.unwrap();
-    let origin = format!("http://localhost:{port}");
-    let ada = Client::of(platform(root).http, &origin, token.expose_secret());
+    let first = start(root, port, &six).await;
+    let ada = ada(root, port).await;
     let requests: Vec<Value> = (0..6).map(|number| picture(&format!("picture number {number}"))).collect();
     let ids = join_all(requests.iter().map(|request| ada.accepted(request))).await;
     assert!(states(&ada).await.iter().any(|state| state != "complete"), "they are under way");
     kill(first).await;
 
     // Once more, while some are delivered and others aren't.
-    let second = start(root, port).await;
+    let second = start(root, port, &six).await;
     eventually("the first delivery", async || states(&ada).await.contains(&"complete".to_owned()).then_some(())).await;
     assert!(states(&ada).await.iter().any(|state| state != "complete"), "some are still under way");
     kill(second).await;
 
-    let third = start(root, port).await;
+    let third = start(root, port, &six).await;
     for id in &ids {
         let over = ada.follow(id).await;
         assert_eq!(over["state"], "complete", "{over}");
@@ -107,4 +120,105 @@ async fn what_was_accepted_before_a_crash_is_delivered_once_after_it() {
     let user = me["id"].as_str().unwrap().parse().unwrap();
     assert_eq!(platform(root).db.slots(user).await.unwrap().running, 0);
     kill(third).await;
+}
+
+/// How often the edition is killed, and how many requests are on their way each time.
+const CRASHES: u64 = 10;
+const IN_FLIGHT: u64 = 20;
+
+/// Ten times: twenty requests on their way, some not even accepted, and everything dies with them, the provider's stand-in too.
+/// After the start, each ends: in the library and charged, or not delivered, with a reason, and free.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_crashes_lose_and_double_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    site(root);
+    let port = free_port();
+    let variables = [
+        ("LIMIT_MONTHLY_UNITS", "1000"),
+        ("LIMIT_DAILY_OUTPUTS", "1000"),
+        ("LIMIT_HOURLY_REQUESTS", "1000"),
+        ("LIMIT_RUNNING_CALLS", "12"),
+        ("STAND_IN_DELAY_MS", "50"),
+        // A call that died between the intent and the submission is known by its deadline alone.
+        ("DEADLINE_SECONDS_PROVIDER_START", "10"),
+        ("DEADLINE_SECONDS_RUN", "8"),
+        ("DEADLINE_SECONDS_LOST_ANSWER", "2"),
+        ("DEADLINE_SECONDS_RESULT", "2"),
+        ("DEADLINE_SECONDS_WAITING", "1"),
+    ];
+    let mut edition = start(root, port, &variables).await;
+    let ada = ada(root, port).await;
+    let (mut delivered, mut free) = (0, 0);
+    for crash in 0..CRASHES {
+        let request = |number: u64| (format!("crash-{crash}-request-{number}"), picture(&format!("number {number} of crash {crash}")));
+        // From before anything is accepted to after the first is delivered.
+        let asking = join_all((0..IN_FLIGHT).map(|number| {
+            let ada = ada.clone();
+            async move {
+                let (key, body) = request(number);
+                ada.try_generate_as(&key, &body).await
+            }
+        }));
+        tokio::select! {
+            () = async { asking.await; std::future::pending().await } => {}
+            () = tokio::time::sleep(Duration::from_millis(30 + 130 * crash)) => {}
+        }
+        kill(edition).await;
+        edition = start(root, port, &variables).await;
+
+        // What each asks again under its key is what it asked before, or the first that was heard.
+        let ids = join_all((0..IN_FLIGHT).map(|number| {
+            let ada = ada.clone();
+            async move {
+                let (key, body) = request(number);
+                let answer = ada.generate_as(&key, &body).await;
+                assert_eq!(answer.status.as_u16(), 202, "{}", answer.text());
+                answer.json()["id"].as_str().unwrap().to_owned()
+            }
+        }))
+        .await;
+        let jobs = shared::jobs::Jobs::new(&platform(root)).await.unwrap();
+        for id in &ids {
+            let over = eventually(id, async || {
+                let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
+                if !["queued", "running", "storing"].contains(&generation["state"].as_str().unwrap()) {
+                    return Some(generation);
+                }
+                // What the schedule does every minute.
+                jobs.sweep().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                None
+            })
+            .await;
+            if over["state"] == "complete" {
+                assert_eq!((over["assets"].as_array().unwrap().len(), &over["units"]["charged"]), (1, &Value::from(1)), "{over}");
+                delivered += 1;
+            } else {
+                assert!(["failed", "unknown"].contains(&over["state"].as_str().unwrap()), "{over}");
+                assert!(over["error"]["message"].as_str().unwrap().ends_with("Nothing was charged for it."), "{over}");
+                assert_eq!((over["assets"].as_array().unwrap().len(), &over["units"]["charged"]), (0, &Value::from(0)), "{over}");
+                free += 1;
+            }
+        }
+    }
+    assert_eq!(delivered + free, CRASHES * IN_FLIGHT);
+    assert!(delivered >= CRASHES * IN_FLIGHT / 2, "most can be delivered: {delivered}");
+    assert_eq!((ada.usage().await, ada.ledger("charged").await, ada.ledger("returned").await), ((delivered, 0), delivered, free));
+    let assets = ada.all("/api/v1/assets").await;
+    let of: BTreeSet<&str> = assets.iter().map(|asset| asset["generation_id"].as_str().unwrap()).collect();
+    // A late word may have brought some of the others after all, free.
+    assert!(assets.len() == of.len() && assets.len() as u64 >= delivered, "{} assets of {} generations", assets.len(), of.len());
+    assert_eq!(ada.all("/api/v1/generations").await.len() as u64, CRASHES * IN_FLIGHT);
+    let user = ada.get("/api/v1/me").await.json()["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(platform(root).db.slots(user).await.unwrap().running, 0);
+    kill(edition).await;
+    assert_eq!(asked_twice(root), 0, "no request was sent to the provider twice");
+}
+
+/// How many prompts the provider stand-in was asked for more than once.
+fn asked_twice(root: &Path) -> u64 {
+    let queue = rusqlite::Connection::open(root.join("data/provider/queue.sqlite")).unwrap();
+    let doubles = "SELECT count(*) FROM (SELECT 1 FROM requests GROUP BY json_extract(input, '$.prompt') HAVING count(*) > 1)";
+    queue.query_row(doubles, [], |row| row.get(0)).unwrap()
 }

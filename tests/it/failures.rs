@@ -113,7 +113,8 @@ async fn what_waits_and_what_runs_can_be_cancelled_and_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_no_longer_be_stopped_is_delivered_and_charged() {
-    let world = World::start().await;
+    // Without callbacks, polls see it running at once.
+    let world = World::start_with(&[("FAL_ACCOUNT_ID", "")]).await;
     world.edition.provider().unwrap().update_settings(|settings| settings.image_delay = std::time::Duration::from_secs(1));
     let ada = world.user("ada").await;
     let id = ada.accepted(&picture("[[cancel:ignored]] a fox")).await;

@@ -3,6 +3,7 @@
 
 mod auth;
 mod bad_input;
+mod check;
 mod crash;
 mod failures;
 mod journey;
@@ -12,4 +13,7 @@ mod links;
 mod privacy;
 mod rules;
 mod template;
+mod uploads;
+mod video;
+mod webhooks;
 mod world;

@@ -169,6 +169,21 @@ fn every_right_is_named() {
     }
 }
 
+#[test]
+fn what_decodes_videos_can_do_nothing_else() {
+    let document = document();
+    let mut found = Vec::new();
+    statements(&document["Resources"]["ThumbnailerFunction"], &mut found);
+    let rights: BTreeSet<&str> = found.iter().flat_map(|statement| texts(&statement["Action"])).collect();
+    // Nothing that it writes wakes it, and nothing that it reads is a secret.
+    let own = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"];
+    let expected: BTreeSet<&str> =
+        ["dynamodb:GetItem", "dynamodb:UpdateItem", "s3:GetObject", "s3:PutObject"].into_iter().chain(own).collect();
+    assert_eq!(rights, expected);
+    let written = found.iter().find(|statement| texts(&statement["Action"]).contains(&"s3:PutObject")).unwrap();
+    assert!(format!("{:?}", written["Resource"]).contains("/media/*/poster-*.webp"), "{written:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_that_names_what_isnt_there_is_refused_by_name() {
     let world = World::start().await;

@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) edition: Edition,
     pub(crate) platform: Platform,
     pub(crate) clock: Clock,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -36,11 +36,15 @@ impl World {
 
     /// A world with further variables for every function.
     pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
-        Self::start_at(variables, Clock::system()).await
+        Self::start_as(variables, Clock::system()).await
     }
 
-    /// A world with further variables and another time.
+    /// A world with further variables and another time. The provider's callbacks, which are signed at the true time, are off.
     pub(crate) async fn start_at(variables: &[(&str, &str)], clock: Clock) -> Self {
+        Self::start_as(&[variables, &[("FAL_ACCOUNT_ID", "")]].concat(), clock).await
+    }
+
+    async fn start_as(variables: &[(&str, &str)], clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::new(folder.path().join("data"));
         options.provider = Settings::immediate();
@@ -48,7 +52,7 @@ impl World {
         options.clock = clock.clone();
         let edition = Edition::start(options, local::functions::connect).await.unwrap();
         let platform = Platform::connect_at(edition.environment("library").unwrap(), clock.clone()).unwrap();
-        Self { edition, platform, clock, _folder: folder }
+        Self { edition, platform, clock, folder }
     }
 
     /// A person with a token for everything but administration.
@@ -66,6 +70,23 @@ impl World {
         let (_, secret) = operator::create_token(db, clock, user.id, new).await.unwrap();
         let token = Some(secret.expose_secret().to_owned());
         Client { http: self.platform.http.clone(), origin: self.edition.origin().to_owned(), token, user: Some(user) }
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// One of the secrets that the functions read.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        let all: Value = serde_json::from_slice(&std::fs::read(self.data().join("secrets.json")).unwrap()).unwrap();
+        all[name].as_str().unwrap().to_owned()
+    }
+
+    /// What the provider stand-in signs its callbacks with.
+    pub(crate) fn provider_key(&self) -> ed25519_dalek::SigningKey {
+        let seed = std::fs::read_to_string(self.data().join("provider/webhook-key")).unwrap();
+        ed25519_dalek::SigningKey::from_bytes(&hex::decode(seed.trim()).unwrap().try_into().unwrap())
     }
 
     /// Somebody who isn't signed in, or says to have this token.
@@ -151,6 +172,12 @@ impl Client {
 
     pub(crate) async fn generate_as(&self, key: &str, body: &Value) -> Answer {
         self.json(Method::POST, "/api/v1/generations", &[("idempotency-key", key)], body).await
+    }
+
+    /// As [`Client::generate_as`], of an edition that may die while it answers.
+    pub(crate) async fn try_generate_as(&self, key: &str, body: &Value) -> Result<(), reqwest::Error> {
+        let request = self.http.post(format!("{}/api/v1/generations", self.origin)).header("idempotency-key", key).json(body);
+        request.bearer_auth(self.token.as_deref().unwrap_or_default()).timeout(PATIENCE).send().await.map(drop)
     }
 
     /// Asks for a generation that is accepted; its id.

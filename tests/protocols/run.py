@@ -5,10 +5,8 @@ Usage: run.py PATH-OF-THE-LOCAL-EDITION
 
 import json
 import os
-import pathlib
-import subprocess
 import sys
-import tempfile
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -17,15 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-PASSED = 0
-
-
-def check(what, condition, shown=""):
-    global PASSED
-    if not condition:
-        sys.exit(f"FAILED: {what} {shown}")
-    PASSED += 1
-    print(f"ok: {what}")
+from support import check, done, edition, run
 
 
 def call(origin, token, method, path, body=None, headers=None):
@@ -44,8 +34,6 @@ def call(origin, token, method, path, body=None, headers=None):
 
 
 def follow(origin, token, generation, bound=120):
-    import time
-
     for _ in range(bound * 5):
         _, generation = call(origin, token, "GET", f"/api/v1/generations/{generation['id']}")
         if generation["state"] not in ("queued", "running", "storing"):
@@ -59,64 +47,55 @@ def aws(environment, *words):
              "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS")
     variables = {name: value for name, value in {**os.environ, **environment}.items() if name in names}
     variables["AWS_DEFAULT_REGION"] = environment["AWS_REGION"]
-    answer = subprocess.run(["aws", *words, "--output", "json"], env=variables, capture_output=True, text=True, timeout=60)
+    answer = run("aws", *words, "--output", "json", env=variables)
     if answer.returncode != 0:
         sys.exit(f"FAILED: aws {' '.join(words)}: {answer.stderr}")
     return json.loads(answer.stdout or "null")
 
 
-def main(edition):
-    with tempfile.TemporaryDirectory() as data:
-        process = subprocess.Popen([edition, "--port", "0", "--data", data], stdout=subprocess.PIPE, text=True)
+def main(program):
+    with edition(program) as local:
+        endpoints = local.data / "endpoints.json"
+        check("only its owner reads the credentials", endpoints.stat().st_mode & 0o777 == 0o600)
+        environment = json.loads(endpoints.read_text())["environment"]
+        token = run(program, "token", "reader@example.com", "--data", local.data)
+        check("the token command prints a token alone", token.stdout.startswith("aig_") and token.stdout.count("\n") == 1, token.stderr)
+        token = token.stdout.strip()
+
+        request = {"model": "flux-schnell", "inputs": {"prompt": "a lighthouse for other clients"}}
+        status, generation = call(local.origin, token, "POST", "/api/v1/generations", request, {"Idempotency-Key": str(uuid.uuid4())})
+        check("a generation is accepted", status == 202, generation)
+        generation = follow(local.origin, token, generation)
+        check("it is complete", generation["state"] == "complete", generation)
+        asset = generation["assets"][0]
+
+        options = {"region_name": environment["AWS_REGION"], "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+                   "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"]}
+        dynamodb = boto3.resource("dynamodb", endpoint_url=environment["AWS_ENDPOINT_URL_DYNAMODB"], **options)
+        items = dynamodb.Table(environment["TABLE_NAME"]).scan()["Items"]
+        check("boto3 reads the table", any(item["sk"] == f"ASSET#{asset['id']}" for item in items), len(items))
+        s3 = boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"], config=Config(s3={"addressing_style": "path"}), **options)
+        key = next(item["key"] for item in items if item["sk"] == f"ASSET#{asset['id']}")
+        answer = s3.get_object(Bucket=environment["MEDIA_BUCKET"], Key=key)
+        check("boto3 reads the bucket", len(answer["Body"].read()) == asset["media"]["bytes"])
+        check("objects carry their type", answer["ContentType"] == asset["media"]["content_type"])
+        sqs = boto3.client("sqs", endpoint_url=environment["AWS_ENDPOINT_URL_SQS"], **options)
+        attributes = sqs.get_queue_attributes(QueueUrl=environment["RESULTS_QUEUE_URL"], AttributeNames=["All"])["Attributes"]
+        check("boto3 reads the queue", "RedrivePolicy" in attributes, attributes)
         try:
-            origin = process.stdout.readline().strip()
-            check("the address is the one line on standard output", origin.startswith("http://localhost:"), origin)
-            endpoints = pathlib.Path(data, "endpoints.json")
-            check("only its owner reads the credentials", endpoints.stat().st_mode & 0o777 == 0o600)
-            environment = json.loads(endpoints.read_text())["environment"]
-            token = subprocess.run([edition, "token", "reader@example.com", "--data", data], capture_output=True, text=True, timeout=60)
-            check("the token command prints a token alone", token.stdout.startswith("aig_") and token.stdout.count("\n") == 1, token.stderr)
-            token = token.stdout.strip()
+            boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"], region_name="us-east-1", aws_access_key_id="guess",
+                         aws_secret_access_key="guess").list_buckets()
+            check("a guessed key is refused", False)
+        except ClientError as error:
+            check("a guessed key is refused", error.response["ResponseMetadata"]["HTTPStatusCode"] == 403)
 
-            request = {"model": "flux-schnell", "inputs": {"prompt": "a lighthouse for other clients"}}
-            status, generation = call(origin, token, "POST", "/api/v1/generations", request, {"Idempotency-Key": str(uuid.uuid4())})
-            check("a generation is accepted", status == 202, generation)
-            generation = follow(origin, token, generation)
-            check("it is complete", generation["state"] == "complete", generation)
-            asset = generation["assets"][0]
-
-            options = {"region_name": environment["AWS_REGION"], "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-                       "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"]}
-            table = boto3.resource("dynamodb", endpoint_url=environment["AWS_ENDPOINT_URL_DYNAMODB"], **options).Table(environment["TABLE_NAME"])
-            items = table.scan()["Items"]
-            check("boto3 reads the table", any(item["sk"] == f"ASSET#{asset['id']}" for item in items), len(items))
-            s3 = boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"], config=Config(s3={"addressing_style": "path"}), **options)
-            key = next(item["key"] for item in items if item["sk"] == f"ASSET#{asset['id']}")
-            answer = s3.get_object(Bucket=environment["MEDIA_BUCKET"], Key=key)
-            check("boto3 reads the bucket", len(answer["Body"].read()) == asset["media"]["bytes"])
-            check("objects carry their type", answer["ContentType"] == asset["media"]["content_type"])
-            sqs = boto3.client("sqs", endpoint_url=environment["AWS_ENDPOINT_URL_SQS"], **options)
-            attributes = sqs.get_queue_attributes(QueueUrl=environment["RESULTS_QUEUE_URL"], AttributeNames=["All"])["Attributes"]
-            check("boto3 reads the queue", "RedrivePolicy" in attributes, attributes)
-            try:
-                boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"], region_name="us-east-1", aws_access_key_id="guess",
-                             aws_secret_access_key="guess").list_buckets()
-                check("a guessed key is refused", False)
-            except ClientError as error:
-                check("a guessed key is refused", error.response["ResponseMetadata"]["HTTPStatusCode"] == 403)
-
-            found = aws(environment, "dynamodb", "scan", "--table-name", environment["TABLE_NAME"])["Count"]
-            check("the aws command reads the table", found == len(items), (found, len(items)))
-            objects = aws(environment, "s3api", "list-objects-v2", "--bucket", environment["MEDIA_BUCKET"])["Contents"]
-            check("the aws command reads the bucket", key in [entry["Key"] for entry in objects], objects)
-            queues = aws(environment, "sqs", "list-queues", "--endpoint-url", environment["AWS_ENDPOINT_URL_SQS"])["QueueUrls"]
-            check("the aws command reads the queues", len(queues) == 6, queues)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-        check("it stops cleanly", process.returncode == 0, process.returncode)
-        check("the credentials are gone", not endpoints.exists())
-    print(f"{PASSED} passed, 0 failed")
+        found = aws(environment, "dynamodb", "scan", "--table-name", environment["TABLE_NAME"])["Count"]
+        check("the aws command reads the table", found == len(items), (found, len(items)))
+        objects = aws(environment, "s3api", "list-objects-v2", "--bucket", environment["MEDIA_BUCKET"])["Contents"]
+        check("the aws command reads the bucket", key in [entry["Key"] for entry in objects], objects)
+        queues = aws(environment, "sqs", "list-queues", "--endpoint-url", environment["AWS_ENDPOINT_URL_SQS"])["QueueUrls"]
+        check("the aws command reads the queues", len(queues) == 6, queues)
+    done()
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ use shared::domain::money::Money;
 use shared::domain::request::{NewGeneration, ValidGeneration, validate};
 use shared::http::reading::generation_views;
 use shared::http::view::GenerationView;
-use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, CurrentUser};
+use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, Code, CurrentUser};
 use shared::id::GenerationId;
-use shared::jobs::{self, Jobs};
+use shared::jobs::{self, InputError, Jobs};
 use shared::provider::catalogue;
 use shared::runtime::Platform;
 use utoipa::ToSchema;
@@ -39,9 +39,14 @@ struct Estimate {
 
 /// The price of exactly this request. Nothing is reserved.
 #[utoipa::path(post, path = "/api/v1/generations/estimate", tag = "Generations", request_body = NewGeneration, responses((status = 200, body = Estimate)))]
-async fn estimate_generation(user: CurrentUser, ApiJson(request): ApiJson<NewGeneration>) -> ApiResult<Json<Estimate>> {
+async fn estimate_generation(
+    user: CurrentUser,
+    State(platform): State<Platform>,
+    ApiJson(request): ApiJson<NewGeneration>,
+) -> ApiResult<Json<Estimate>> {
     user.require(Scope::Generate)?;
     let (model, request) = check(request)?;
+    jobs::check_inputs(&platform, user.id(), model, &request.inputs).await.map_err(unusable)?;
     let (price, units) = model.estimate(&request);
     Ok(Json(Estimate { price, units }))
 }
@@ -50,6 +55,7 @@ async fn estimate_generation(user: CurrentUser, ApiJson(request): ApiJson<NewGen
 ///
 /// Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
 /// (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
+/// Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
 #[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView)))]
 async fn create_generation(
     user: CurrentUser,
@@ -61,30 +67,46 @@ async fn create_generation(
     let key = idempotency_key(&headers)?;
     let body_hash = body_hash(&request)?;
     let (model, request) = check(request)?;
-    let now = platform.clock.now();
-    let limits = user.user.limits(platform.config.limits);
-
-    let (generation, calls) = jobs::plan(model, request, &user.user, now);
-    let id = match platform.db.accept(&generation, &calls, key, &body_hash, &limits).await {
-        Ok(()) => {
-            start(&platform, &user).await;
-            generation.id
-        }
-        Err(Refusal::Replay(earlier)) => earlier,
-        Err(Refusal::Mismatch) => return Err(ApiError::idempotency_mismatch()),
-        // A limit that was lowered since must not turn a repetition into a refusal.
-        Err(refusal @ (Refusal::Monthly | Refusal::Daily | Refusal::Hourly)) => {
-            match platform.db.replayed(user.id(), key, &body_hash, now).await {
+    let id = match accept(&platform, &user, (model, request), (key, &body_hash)).await {
+        Ok(id) => id,
+        // A limit that was lowered since, or an upload that has ended, must not turn a repetition into a refusal.
+        Err(refused) if matches!(refused.code(), Code::Validation | Code::QuotaExhausted | Code::RateLimited) => {
+            match platform.db.replayed(user.id(), key, &body_hash, platform.clock.now()).await {
                 Ok(Some(earlier)) => earlier,
                 Err(Refusal::Mismatch) => return Err(ApiError::idempotency_mismatch()),
-                _ => return Err(over_limit(&refusal, now, user.user.limits(platform.config.limits))),
+                _ => return Err(refused),
             }
         }
-        Err(Refusal::Suspended) => return Err(ApiError::suspended()),
-        Err(Refusal::Failed(error)) => return Err(error.into()),
+        Err(refused) => return Err(refused),
     };
     let generation = platform.db.generation(user.id(), id).await?.ok_or_else(ApiError::not_found)?;
     accepted(&platform, &user, generation).await
+}
+
+/// Reserves and starts what was asked for; its id, or that of the generation that the key stands for already.
+async fn accept(
+    platform: &Platform,
+    user: &CurrentUser,
+    (model, request): (&'static Model, ValidGeneration),
+    (key, body_hash): (&str, &str),
+) -> ApiResult<GenerationId> {
+    let pictures = jobs::check_inputs(platform, user.id(), model, &request.inputs).await.map_err(unusable)?;
+    let copies = jobs::fit_inputs(platform, &pictures).await.map_err(unusable)?;
+    let now = platform.clock.now();
+    let limits = user.user.limits(platform.config.limits);
+    let (mut generation, calls) = jobs::plan(model, request, &user.user, now);
+    generation.copies = copies;
+    match platform.db.accept(&generation, &calls, key, body_hash, &limits).await {
+        Ok(()) => {
+            start(platform, user).await;
+            Ok(generation.id)
+        }
+        Err(Refusal::Replay(earlier)) => Ok(earlier),
+        Err(Refusal::Mismatch) => Err(ApiError::idempotency_mismatch()),
+        Err(Refusal::Suspended) => Err(ApiError::suspended()),
+        Err(Refusal::Failed(error)) => Err(error.into()),
+        Err(limit @ (Refusal::Monthly | Refusal::Daily | Refusal::Hourly)) => Err(over_limit(&limit, now, limits)),
+    }
 }
 
 /// Cancels what isn't delivered yet.
@@ -134,6 +156,14 @@ fn check(request: NewGeneration) -> ApiResult<(&'static Model, ValidGeneration)>
         return Err(ApiError::invalid("callback_url", "not-supported", "Callbacks aren't offered yet; follow the generation instead."));
     }
     Ok((model, request))
+}
+
+fn unusable(error: InputError) -> ApiError {
+    match error {
+        InputError::Fields(errors) => ApiError::validation(errors),
+        InputError::Table(error) => error.into(),
+        InputError::Media(error) => ApiError::unavailable().source(error),
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> ApiResult<&str> {

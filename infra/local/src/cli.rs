@@ -13,7 +13,7 @@ use shared::domain::user::{Role, Scope};
 use tracing_subscriber::EnvFilter;
 
 use crate::edge::PublicOrigin;
-use crate::{Edition, GoogleClient, Options, functions, operator, site};
+use crate::{Edition, GoogleClient, Options, check, functions, operator, site};
 
 /// AI Image Generator on one machine: the web app, the API and everything behind them in one process.
 ///
@@ -36,6 +36,8 @@ pub struct Cli {
 const ENVIRONMENT: &str = "\
 Environment:
   FAL_KEY               key of the provider fal.ai; without it, a stand-in draws samples
+  FAL_ACCOUNT_ID        the key's account at fal.ai, as its callbacks name it: results then arrive at once; without it, and without
+                        a PUBLIC_ORIGIN that fal.ai can reach, they are polled for
   GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
                         sign-in with Google; without it, a stand-in asks which address to sign in as
   PUBLIC_ORIGIN         where users find the site, for example https://images.example.com, when a proxy with TLS is in front;
@@ -50,7 +52,7 @@ Safari doesn't keep the secure cookies of http://localhost; use Chrome, Chromium
 
 const DEFAULT_PORT: u16 = 8080;
 /// Variables of the functions that may be set from outside.
-const PASSED_ON: [&str; 3] = ["ALLOWED_EMAIL_DOMAINS", "LIMIT_", "DEADLINE_SECONDS_"];
+const PASSED_ON: [&str; 4] = ["ALLOWED_EMAIL_DOMAINS", "FAL_ACCOUNT_ID", "LIMIT_", "DEADLINE_SECONDS_"];
 
 #[derive(Debug, Args)]
 struct Serve {
@@ -88,6 +90,8 @@ enum Command {
     /// Say who is an admin.
     #[command(subcommand)]
     Admin(Admin),
+    /// Say what is configured, and ask each service whether it works. Changes nothing; fails when something must be mended.
+    Check,
     /// Write the data folder to one file, while the edition runs or not.
     Backup {
         /// The new file. It holds keys and everything that users have made: keep it safe.
@@ -130,6 +134,7 @@ impl Cli {
                 print(secret.expose_secret())
             }
             Some(Command::Admin(command)) => admin(&operator_options(self.data)?, command),
+            Some(Command::Check) => probe(&operator_options(self.data)?),
             Some(Command::Backup { file }) => Ok(operator::backup(&self.data, &file)?),
             Some(Command::Restore { file }) => Ok(operator::restore(&file, &self.data)?),
         }
@@ -140,7 +145,14 @@ impl Cli {
 fn operator_options(data: PathBuf) -> anyhow::Result<Options> {
     let port = variable("PORT").map(|port| port.parse().context("PORT is not a port")).transpose()?;
     let origin = variable("PUBLIC_ORIGIN").map(|origin| PublicOrigin::parse(&origin)).transpose()?;
-    Ok(Options { port: port.unwrap_or(DEFAULT_PORT), origin, google: google()?, fal_key: fal_key(), ..Options::new(data) })
+    Ok(Options {
+        port: port.unwrap_or(DEFAULT_PORT),
+        variables: variables(origin.as_ref()),
+        origin,
+        google: google()?,
+        fal_key: fal_key(),
+        ..Options::new(data)
+    })
 }
 
 fn admin(options: &Options, command: Admin) -> anyhow::Result<()> {
@@ -148,6 +160,15 @@ fn admin(options: &Options, command: Admin) -> anyhow::Result<()> {
         Admin::Add { person } => in_runtime(operator::set_role(options, &person, Role::Admin)).map(drop),
         Admin::Remove { person } => in_runtime(operator::set_role(options, &person, Role::User)).map(drop),
         Admin::List => in_runtime(operator::admins(options))?.iter().try_for_each(|user| print(&format!("{} {}", user.id, user.email))),
+    }
+}
+
+fn probe(options: &Options) -> anyhow::Result<()> {
+    let findings = in_runtime(async { anyhow::Ok(check::check(options, &check::Outside::real()?).await) })?;
+    findings.iter().try_for_each(|finding| print(&finding.to_string()))?;
+    match findings.iter().filter(|finding| finding.mark == check::Mark::Fails).count() {
+        0 => Ok(()),
+        some => anyhow::bail!("{some} of {} must be mended", findings.len()),
     }
 }
 
@@ -178,12 +199,13 @@ pub fn log() {
 }
 
 fn serve(data: PathBuf, arguments: Serve) -> anyhow::Result<()> {
+    let origin = variable("PUBLIC_ORIGIN").map(|origin| PublicOrigin::parse(&origin)).transpose()?;
     let options = Options {
         port: arguments.port,
-        origin: variable("PUBLIC_ORIGIN").map(|origin| PublicOrigin::parse(&origin)).transpose()?,
+        variables: variables(origin.as_ref()),
+        origin,
         fal_key: fal_key(),
         google: google()?,
-        variables: passed_on(std::env::vars()),
         provider: arguments.stand_in(),
         ..Options::new(data)
     };
@@ -240,6 +262,16 @@ fn google() -> anyhow::Result<Option<GoogleClient>> {
         (None, None) => Ok(None),
         _ => anyhow::bail!("GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET belong together: set both or neither"),
     }
+}
+
+/// The functions' variables that are set from outside.
+fn variables(origin: Option<&PublicOrigin>) -> BTreeMap<String, String> {
+    let mut variables = passed_on(std::env::vars());
+    // Callbacks of the provider itself, and only where it can reach us; the stand-in has an account of its own.
+    if fal_key().is_none() || origin.is_none_or(PublicOrigin::is_local) {
+        variables.remove("FAL_ACCOUNT_ID");
+    }
+    variables
 }
 
 fn passed_on(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {

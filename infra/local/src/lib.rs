@@ -8,6 +8,7 @@
 //! Deliberately absent: any rule of the product. Those are in `shared` and `functions`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop"))]
 
+pub mod check;
 mod cli;
 pub mod data_folder;
 pub mod edge;

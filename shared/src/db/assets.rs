@@ -139,13 +139,16 @@ impl Db {
         }
     }
 
-    /// Puts off when `worker` asks for a video's poster again, unless it is there.
+    /// Counts that `worker` asked for a video's poster, and puts off when it does so again, unless the poster is there or somebody
+    /// else has asked.
     ///
     /// # Errors
     /// [`DbError`] when the table can't be written.
-    pub async fn postpone_poster(&self, user: UserId, id: AssetId, due: Timestamp) -> Result<(), DbError> {
-        let pending = Cond::Eq("poster", attribute(&PosterState::Pending)?);
-        let write = jobs::open_index(id, due).into_iter().fold(Write::update(keys::asset(user, id), pending), |w, (k, v)| w.set(k, v));
+    pub async fn poster_asked(&self, asset: &Asset, due: Timestamp) -> Result<(), DbError> {
+        let asked = Cond::Eq("poster_asked", n(asset.poster_asked));
+        let asked = if asset.poster_asked == 0 { asked.or(Cond::Absent("poster_asked")) } else { asked };
+        let write = Write::update(keys::asset(asset.user, asset.id), pending()?.and(asked)).set("poster_asked", n(asset.poster_asked + 1));
+        let write = jobs::open_index(asset.id, due).into_iter().fold(write, |write, (name, value)| write.set(name, value));
         match self.write(write).await {
             Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
             Err(Lost::Failed(error)) => Err(error),
@@ -164,18 +167,28 @@ impl Db {
     ///
     /// # Errors
     /// [`Lost`].
-    pub async fn poster_made(&self, asset: &Asset, thumbnails: &[Thumbnail], placeholder: Option<&str>) -> Result<(), Lost> {
-        let done = if thumbnails.is_empty() { PosterState::Impossible } else { PosterState::Done };
-        let mut write = Write::update(keys::asset(asset.user, asset.id), Cond::Eq("poster", attribute(&PosterState::Pending)?))
-            .set("poster", attribute(&done)?)
-            .set("thumbnails", attribute(&thumbnails)?)
-            .remove("gsi1pk")
-            .remove("gsi1sk");
-        if let Some(placeholder) = placeholder {
-            write = write.set("placeholder", s(placeholder));
-        }
-        self.write(write).await
+    pub async fn poster_made(&self, asset: &Asset, thumbnails: &[Thumbnail], placeholder: &str) -> Result<(), Lost> {
+        let write = poster_settled(asset, PosterState::Done)?;
+        self.write(write.set("thumbnails", attribute(&thumbnails)?).set("placeholder", s(placeholder))).await
     }
+
+    /// Settles that a video never gets a poster. Losing: it has one, or the video is gone.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub async fn poster_impossible(&self, asset: &Asset, reason: &str) -> Result<(), Lost> {
+        self.write(poster_settled(asset, PosterState::Impossible)?.set("poster_reason", s(reason))).await
+    }
+}
+
+fn pending() -> Result<Cond, DbError> {
+    Ok(Cond::Eq("poster", attribute(&PosterState::Pending)?))
+}
+
+/// The end of waiting for a poster: the video isn't listed as open work any more.
+fn poster_settled(asset: &Asset, state: PosterState) -> Result<Write, DbError> {
+    let write = Write::update(keys::asset(asset.user, asset.id), pending()?).set("poster", attribute(&state)?);
+    Ok(write.remove("gsi1pk").remove("gsi1sk"))
 }
 
 /// An entry of a list. It holds nothing but its key, so writing it again is the same.
@@ -190,12 +203,12 @@ pub(super) fn always() -> Cond {
     Cond::NoItem.or(Cond::Exists)
 }
 
-/// Adds an asset to the library. A video without poster is listed as open work. Losing: it exists.
-pub(super) fn create(asset: &Asset, now: Timestamp) -> Result<Write, DbError> {
+/// Adds an asset to the library. A video without poster is listed as open work, due at `due`. Losing: it exists.
+pub(super) fn create(asset: &Asset, due: Timestamp) -> Result<Write, DbError> {
     let mut item = encode(asset)?;
     stamp(&mut item, "asset");
     if asset.poster == PosterState::Pending {
-        item.extend(jobs::open_index(asset.id, now));
+        item.extend(jobs::open_index(asset.id, due));
     }
     Ok(Write::put(keys::asset(asset.user, asset.id), item, Cond::NoItem))
 }

@@ -15,7 +15,7 @@ use crate::id::{CallId, GenerationId, UserId};
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY: SignedDuration = SignedDuration::from_hours(24);
 /// Counters of days and hours are kept a little longer than they count.
-const COUNTERS: SignedDuration = SignedDuration::from_hours(72);
+pub(super) const COUNTERS: SignedDuration = SignedDuration::from_hours(72);
 
 /// Why a request to generate was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub struct Outcome {
     pub reason: Option<Reason>,
     /// Millionths of a dollar the provider billed, when it said so.
     pub price: Option<i64>,
-    /// When it became due again, for arrows that don't end the call.
+    /// When it is due again: the call, for arrows that don't end it; else a video that it made, for its poster.
     pub due: Option<Timestamp>,
 }
 
@@ -260,13 +260,25 @@ impl Db {
         taken(self.write(write).await)
     }
 
-    /// `SUBMITTING | SUBMITTED → RESULT_READY`, `UNKNOWN → LATE_READY`: keeps the provider's answer with the call.
+    /// `SUBMITTING | SUBMITTED → RESULT_READY`, `UNKNOWN → LATE_READY`: keeps the provider's answer with the call, and how the
+    /// provider knows it if that was only learned now.
     ///
     /// # Errors
     /// [`NotTaken::Elsewhere`] for a repetition.
-    pub async fn result_arrived(&self, call: CallId, payload: &str, due: Timestamp) -> Result<(), NotTaken> {
+    pub async fn result_arrived(
+        &self,
+        call: CallId,
+        payload: &str,
+        learned: Option<&ProviderRequest>,
+        due: Timestamp,
+    ) -> Result<(), NotTaken> {
+        let request = learned.map(attribute).transpose()?;
         for from in [&[CallState::Submitting, CallState::Submitted][..], &[CallState::Unknown]] {
-            match self.write(arrow_from(call, from, Event::ResultArrived, due)?.set("payload", s(payload))).await {
+            let mut write = arrow_from(call, from, Event::ResultArrived, due)?.set("payload", s(payload));
+            if let Some(request) = &request {
+                write = write.set("request", request.clone());
+            }
+            match self.write(write).await {
                 Err(Lost::Condition { .. }) => {}
                 other => return taken(other),
             }
@@ -317,7 +329,7 @@ impl Db {
         let mut writes = vec![end];
         writes.extend(self.settlement(call, outcome, (to, settlement, delivered), now)?);
         for asset in &outcome.assets {
-            writes.push(assets::create(asset, now)?);
+            writes.push(assets::create(asset, outcome.due.unwrap_or(now))?);
         }
         taken(self.transact(writes).await)
     }

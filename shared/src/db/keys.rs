@@ -145,7 +145,7 @@ pub fn quota(user: UserId, month: &str) -> Key {
 /// What every [`quota`] begins with.
 pub const QUOTAS: &str = "QUOTA#";
 
-/// A day's outputs, `2026-11-23`.
+/// A day's outputs and uploads, `2026-11-23`.
 pub fn day(user: UserId, date: &str) -> Key {
     of_user(user, format!("DAY#{date}"))
 }

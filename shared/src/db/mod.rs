@@ -14,6 +14,7 @@ pub mod logins;
 pub mod quota;
 pub mod sessions;
 pub mod tokens;
+pub mod uploads;
 pub mod users;
 
 use aws_sdk_dynamodb::Client;
@@ -176,9 +177,14 @@ impl Db {
             .consistent_read(true)
             .scan_index_forward(!range.descending)
             .limit(range.limit)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", AttributeValue::S(range.pk.clone()))
-            .expression_attribute_values(":prefix", AttributeValue::S(range.prefix.to_owned()));
+            .expression_attribute_values(":pk", AttributeValue::S(range.pk.clone()));
+        // DynamoDB takes no empty text for a key, not even as the beginning of one.
+        request = if range.prefix.is_empty() {
+            request.key_condition_expression("pk = :pk")
+        } else {
+            let prefix = AttributeValue::S(range.prefix.to_owned());
+            request.key_condition_expression("pk = :pk AND begins_with(sk, :prefix)").expression_attribute_values(":prefix", prefix)
+        };
         if let Some(after) = range.after {
             request = request.set_exclusive_start_key(Some(Key::new(range.pk.clone(), after).item()));
         }

@@ -1,4 +1,4 @@
-//! A user's counters: the month's units, the day's outputs, the hour's requests, the running calls.
+//! A user's counters: the month's units, the day's outputs and uploads, the hour's requests, the running calls.
 
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +96,11 @@ pub(super) fn count_outputs(user: UserId, date: &str, outputs: u32, limits: &Lim
 /// Counts a request of the hour. Losing: the hour's limit is reached.
 pub(super) fn count_request(user: UserId, hour: &str, limits: &Limits, ttl: i64) -> Option<Write> {
     Some(take(keys::rate(user, "generate", hour), "requests", 1, limits.hourly)?.set("ttl", n(ttl)))
+}
+
+/// Counts an upload of the day, of at most `most`. Losing: there were as many.
+pub(super) fn count_upload(user: UserId, date: &str, most: u32, ttl: i64) -> Option<Write> {
+    Some(take(keys::day(user, date), "uploads", 1, most)?.set("ttl", n(ttl)))
 }
 
 /// Takes a slot. Losing: as many calls run as may.

@@ -73,6 +73,12 @@ pub struct Asset {
     pub thumbnails: Vec<Thumbnail>,
     /// See [`PosterState`].
     pub poster: PosterState,
+    /// How often `worker` asked for the poster, beyond the first time.
+    #[serde(default)]
+    pub poster_asked: u32,
+    /// Why there is none, when there never will be. For operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poster_reason: Option<String>,
     /// A thumbhash in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placeholder: Option<String>,

@@ -34,6 +34,9 @@ pub struct Generation {
     pub outputs: u32,
     /// By canonical names.
     pub inputs: ValidInputs,
+    /// Keys in the uploads bucket of the copies that are sent instead of inputs which don't fit, by the paths of their fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub copies: BTreeMap<String, String>,
     /// By the model's parameter names, defaults included.
     pub parameters: BTreeMap<String, Value>,
     /// Where the results are filed.

@@ -16,6 +16,13 @@ use crate::id::{AssetId, CollectionId};
 #[cfg(test)]
 mod tests;
 
+/// The path of the mask's field.
+pub const MASK: &str = "inputs.mask";
+/// The path of the first frame's field.
+pub const START_FRAME: &str = "inputs.start_frame";
+/// The path of the last frame's field.
+pub const END_FRAME: &str = "inputs.end_frame";
+
 /// Characters of an address that we call back.
 const MAX_CALLBACK: usize = 2_048;
 
@@ -113,6 +120,15 @@ pub struct ValidInputs {
     pub end_frame: Option<String>,
 }
 
+impl ValidInputs {
+    /// Every picture it names, with the path of its field.
+    pub fn pictures(&self) -> impl Iterator<Item = (String, &str)> {
+        let images = self.images.iter().enumerate().map(|(index, id)| (format!("inputs.images[{index}]"), id.as_str()));
+        let others = [(MASK, &self.mask), (START_FRAME, &self.start_frame), (END_FRAME, &self.end_frame)];
+        images.chain(others.into_iter().filter_map(|(field, id)| Some((field.to_owned(), id.as_deref()?))))
+    }
+}
+
 impl ValidGeneration {
     /// The seed of output `index` (from 0) when one was asked for: each output its own, or they would all be the same picture.
     /// Wraps at the model's largest seed.
@@ -153,9 +169,9 @@ pub fn validate(model: &Model, request: NewGeneration) -> Result<ValidGeneration
 fn check_inputs(model: &Model, given: NewInputs, errors: &mut FieldErrors) -> ValidInputs {
     let wanted = &model.inputs;
     let mut files = |field: &'static str, given: Option<String>, wanted: Option<bool>| check_file(model, field, given, wanted, errors);
-    let mask = files("inputs.mask", given.mask, wanted.mask.as_ref().map(|file| file.required));
-    let start_frame = files("inputs.start_frame", given.start_frame, wanted.start_frame.as_ref().map(|file| file.required));
-    let end_frame = files("inputs.end_frame", given.end_frame, wanted.end_frame.as_ref().map(|file| file.required));
+    let mask = files(MASK, given.mask, wanted.mask.as_ref().map(|file| file.required));
+    let start_frame = files(START_FRAME, given.start_frame, wanted.start_frame.as_ref().map(|file| file.required));
+    let end_frame = files(END_FRAME, given.end_frame, wanted.end_frame.as_ref().map(|file| file.required));
     ValidInputs {
         prompt: check_text(model, "inputs.prompt", given.prompt, wanted.prompt.as_ref(), errors),
         negative_prompt: check_text(model, "inputs.negative_prompt", given.negative_prompt, wanted.negative_prompt.as_ref(), errors),
@@ -213,7 +229,7 @@ fn check_images(model: &Model, given: Vec<String>, errors: &mut FieldErrors) -> 
     }
     for (index, id) in given.iter().enumerate().take(wanted.max as usize) {
         if !is_id(id) {
-            errors.add(format!("inputs.images.{index}"), "wrong-type", "This is no id of an upload or asset.");
+            errors.add(format!("inputs.images[{index}]"), "wrong-type", "This is no id of an upload or asset.");
         }
     }
     given

@@ -18,7 +18,7 @@ pub mod view;
 pub use app::{MAX_BODY_BYTES, RequestId, app};
 pub use docs::{docs_page, escape};
 pub use error::{ApiError, ApiResult, Code, Problem};
-pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, parse_json};
+pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, RawBody, parse_json};
 pub use openapi::openapi;
 pub use page::{List, Page};
 

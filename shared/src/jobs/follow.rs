@@ -10,6 +10,7 @@ use crate::domain::job::{CallState, Event};
 use crate::domain::model::Model;
 use crate::provider::{AskError, Cancellation, FailureCode, Output, Progress, Verdict, catalogue};
 use crate::queue::Task;
+use crate::runtime::Platform;
 
 /// Waits between looks within the first poll: a quick model is then done within a second, for less than a second of compute.
 const QUICK_LOOKS_MS: [u64; 5] = [0, 60, 120, 200, 300];
@@ -62,7 +63,7 @@ impl Jobs {
     async fn conclude(&self, call: &Call, request: &ProviderRequest, model: &Model) -> Result<bool, StepError> {
         match self.provider.result(request, model).await {
             Ok(Verdict::Output(output)) => {
-                self.arrived(call, &output).await?;
+                arrived(&self.platform, call, &output, None).await?;
                 Ok(false)
             }
             Ok(Verdict::Failed(failure)) if failure.code == FailureCode::Cancelled && call.cancel_requested => {
@@ -84,16 +85,6 @@ impl Jobs {
                 self.overdue(call, request, model).await
             }
         }
-    }
-
-    /// A result, from a poll or a callback: kept with the call, then `ingest` is asked to store it.
-    pub(super) async fn arrived(&self, call: &Call, output: &Output) -> Result<(), StepError> {
-        let payload = serde_json::to_string(output).map_err(|_| StepError::Record("a result that can't be written down"))?;
-        let due = self.platform.clock.now() + SignedDuration::from_secs(self.platform.config.deadlines.result);
-        if won(self.platform.db.result_arrived(call.id, &payload, due).await)? {
-            self.platform.queues.import_result(call.id).await?;
-        }
-        Ok(())
     }
 
     /// The provider failed. Late bad news about a call that was given up changes nothing.
@@ -175,6 +166,17 @@ impl Jobs {
         }
         Ok(())
     }
+}
+
+/// A result, from a poll or a callback: kept with the call, then `ingest` is asked to store it. `learned` is how the provider
+/// knows the request, when the call doesn't say yet.
+pub(super) async fn arrived(platform: &Platform, call: &Call, output: &Output, learned: Option<&ProviderRequest>) -> Result<(), StepError> {
+    let payload = serde_json::to_string(output).map_err(|_| StepError::Record("a result that can't be written down"))?;
+    let due = platform.clock.now() + SignedDuration::from_secs(platform.config.deadlines.result);
+    if won(platform.db.result_arrived(call.id, &payload, learned, due).await)? {
+        platform.queues.import_result(call.id).await?;
+    }
+    Ok(())
 }
 
 fn cancelled() -> Reason {

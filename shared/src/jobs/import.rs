@@ -13,11 +13,12 @@ use crate::domain::asset::{Asset, AssetKind, PosterState, Thumbnail};
 use crate::domain::generation::{Call, Generation, Reason, Warning};
 use crate::domain::job::{CallState, Event};
 use crate::domain::money::Money;
+use crate::domain::request::MASK;
 use crate::domain::words;
 use crate::id::{AssetId, CallId};
 use crate::media::codec::{self, Bounds};
 use crate::media::store::{MAX_IMAGE, MAX_VIDEO};
-use crate::media::{Bucket, MediaError, StoreError, Stored, keys};
+use crate::media::{Bucket, MediaError, NoPicture, StoreError, Stored, VideoError, keys};
 use crate::provider::catalogue;
 use crate::provider::fetch::Fetcher;
 use crate::provider::{Failure, FetchError, Output, ProviderMedia};
@@ -91,7 +92,8 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
         reason: problems.into_iter().next(),
         assets,
         price: billed(&generation, &output),
-        due: None,
+        // A message to `thumbnailer` is on its way; `worker` asks again when it was lost.
+        due: Some(platform.clock.now() + SignedDuration::from_secs(platform.config.deadlines.poster)),
     };
     if won(platform.db.settle(&call, &outcome, platform.clock.now()).await)? {
         follow_up(platform, &call, &outcome.assets).await?;
@@ -174,8 +176,20 @@ async fn import_video(
     let stream = fetcher.open(&medium.url, MAX_VIDEO).await.map_err(fetching)?;
     let key = |media_type| keys::original(&call.media_prefix, asset.id, media_type);
     let stored = platform.media.store_video(stream.body, key).await.map_err(storing)?;
-    (asset.width, asset.height) = (medium.width.unwrap_or(0), medium.height.unwrap_or(0));
-    asset.duration_ms = medium.duration_ms;
+    // By the file itself, read back as far as its index; by the provider's word where that can't be read.
+    let index = match platform.media.video(&stored.key, stored.bytes).await {
+        Ok(video) if !video.index.is_whole => return Err(unusable("ends too early")),
+        Ok(video) => Some(video.index),
+        Err(VideoError::NoPicture(NoPicture::NoIndex)) => return Err(unusable("can't be played")),
+        Err(VideoError::NoPicture(why)) => {
+            tracing::warn!(asset.id = %asset.id, reason = %why, "a video's index can't be read");
+            None
+        }
+        Err(VideoError::Bucket(error)) => return Err(bucket(error)),
+    };
+    let size = (medium.width.unwrap_or(0), medium.height.unwrap_or(0));
+    (asset.width, asset.height) = index.as_ref().map_or(size, |index| (index.width, index.height));
+    asset.duration_ms = index.map(|index| index.duration_ms).or(medium.duration_ms);
     keep(asset, stored);
     Ok(())
 }
@@ -186,11 +200,14 @@ async fn blank(platform: &Platform, call: &Call, generation: &Generation, id: As
     if let Some(seed) = call.seed.or(output.seed) {
         parameters.insert("seed".to_owned(), seed.into());
     }
-    let source = generation.inputs.images.first().or(generation.inputs.start_frame.as_ref()).and_then(|id| id.parse().ok());
-    let parent = match source {
-        Some(source) => platform.db.asset(call.user, source).await?.map(|asset| asset.id),
-        None => None,
-    };
+    // The first that comes from the library; the others may be uploads, whose ids look the same.
+    let mut sources: Vec<AssetId> = Vec::new();
+    for source in generation.inputs.pictures().filter(|(field, _)| field != MASK).filter_map(|(_, id)| id.parse().ok()) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    let parent = platform.db.assets_by_id(call.user, &sources).await?.first().map(|asset| asset.id);
     Ok(Asset {
         id,
         user: call.user,
@@ -206,6 +223,8 @@ async fn blank(platform: &Platform, call: &Call, generation: &Generation, id: As
         sha256: String::new(),
         thumbnails: Vec::new(),
         poster: if call.video { PosterState::Pending } else { PosterState::Done },
+        poster_asked: 0,
+        poster_reason: None,
         placeholder: None,
         model: generation.model.clone(),
         prompt: generation.inputs.prompt.clone(),

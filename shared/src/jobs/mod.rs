@@ -4,17 +4,27 @@
 //! A step may be interrupted anywhere and run again by anybody: whoever comes second finds its condition false and stops.
 //! `worker` owns every state that isn't final; tasks and webhooks only make it faster.
 
+#[cfg(feature = "codec")]
+mod fit;
 mod follow;
+pub mod hook;
 #[cfg(feature = "codec")]
 mod import;
 mod inputs;
 mod plan;
+#[cfg(feature = "video")]
+mod poster;
 mod start;
 mod sweep;
 
 #[cfg(feature = "codec")]
+pub use fit::fit_inputs;
+#[cfg(feature = "codec")]
 pub use import::import;
+pub use inputs::{InputError, Picture, check_inputs};
 pub use plan::{plan, resets};
+#[cfg(feature = "video")]
+pub use poster::make_poster;
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! From a valid request to the records it becomes.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -56,6 +58,7 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
         model: model.id.clone(),
         outputs,
         inputs: request.inputs,
+        copies: BTreeMap::new(),
         parameters: request.parameters,
         collection: request.collection,
         calls: calls.iter().map(|call| call.id).collect(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
+use super::hook::address;
 use super::{Jobs, StepError, won};
 use crate::db::jobs::{NotTaken, Outcome};
 use crate::domain::generation::{Call, Generation, Reason, Warning};
@@ -72,14 +73,15 @@ impl Jobs {
         let submission = Submission {
             endpoint: model.endpoint.clone(),
             body: build_body(model, &request_of(&generation), &urls, call.seed),
-            webhook: self.webhook(&call).await?,
+            webhook: if self.platform.config.webhooks.is_some() { Some(address(&self.platform, call.id).await?) } else { None },
             start_timeout: Duration::from_secs(u64::try_from(self.platform.config.deadlines.provider_start).unwrap_or(300)),
         };
         match self.provider.submit(&submission).await {
             Ok(request) => {
-                let due = self.platform.clock.now() + first_look(self.platform.config.fal_webhooks);
-                won(db.accepted(call.id, &request, due).await)?;
-                self.platform.queues.task(&Task::Poll { call: call.id, polls: 0 }, first_delay(self.platform.config.fal_webhooks)).await?;
+                let webhooks = self.platform.config.webhooks.is_some();
+                won(db.accepted(call.id, &request, self.platform.clock.now() + first_look(webhooks)).await)?;
+                let (polls, delay) = first_poll(webhooks);
+                self.platform.queues.task(&Task::Poll { call: call.id, polls }, delay).await?;
                 Ok(())
             }
             Err(SubmitError::Rejected(failure)) => {
@@ -123,28 +125,25 @@ impl Jobs {
 
     /// How long the provider may take from acceptance to the end.
     pub(super) fn deadline(&self, model: &Model) -> SignedDuration {
-        let run = i64::try_from(model.limits.deadline_ms).unwrap_or(600_000);
-        SignedDuration::from_secs(self.platform.config.deadlines.provider_start) + SignedDuration::from_millis(run)
+        let deadlines = self.platform.config.deadlines;
+        let run = i64::try_from(model.limits.deadline_ms).unwrap_or(i64::MAX).min(deadlines.run.saturating_mul(1000));
+        SignedDuration::from_secs(deadlines.provider_start) + SignedDuration::from_millis(run)
     }
 
     /// How much longer a call without an answer is waited for: as long as callbacks are repeated, when there are any.
     fn lost_answer(&self) -> SignedDuration {
         let config = &self.platform.config;
-        if config.fal_webhooks { SignedDuration::from_secs(config.deadlines.lost_answer) } else { SignedDuration::ZERO }
-    }
-
-    /// Where the provider is to tell of the end, when it can reach us.
-    async fn webhook(&self, _call: &Call) -> Result<Option<String>, StepError> {
-        Ok(None)
+        if config.webhooks.is_some() { SignedDuration::from_secs(config.deadlines.lost_answer) } else { SignedDuration::ZERO }
     }
 }
 
-/// When the first poll happens: at once when nothing else would tell, late when it is only the fallback for a callback.
-const fn first_delay(webhooks: bool) -> Duration {
-    if webhooks { Duration::from_secs(20) } else { Duration::ZERO }
+/// The first poll, and when: at once, with quick looks, when nothing else would tell of the end; at an easy pace when a callback
+/// will, and polls only say how far it is and stand in for a callback that is lost.
+const fn first_poll(webhooks: bool) -> (u32, Duration) {
+    if webhooks { (3, Duration::from_secs(2)) } else { (0, Duration::ZERO) }
 }
 
-/// When the sweeper polls if the task of [`first_delay`] was lost.
+/// When the sweeper polls if the task of [`first_poll`] was lost.
 const fn first_look(webhooks: bool) -> SignedDuration {
     SignedDuration::from_secs(if webhooks { 60 } else { 15 })
 }

@@ -3,19 +3,19 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Jobs, StepError, won};
+use crate::db::Lost;
 use crate::db::jobs::Due;
 use crate::db::keys::OPEN_SHARDS;
-use crate::domain::asset::PosterState;
+use crate::domain::asset::{Asset, PosterState};
 use crate::domain::generation::Call;
 use crate::domain::job::CallState;
 
 /// Looked at in one run, over all shards.
 const MOST: i32 = 200;
 
-/// A poster that is missing for longer than this isn't late, it fails: asking is worth less.
-const POSTER_HURRY: SignedDuration = SignedDuration::from_hours(1);
-/// Seconds between two requests for such a poster.
-const POSTER_PATIENCE: i64 = 86_400;
+/// How long a poster is waited for after each request, as a multiple of its deadline: 2 minutes, 10 minutes, 1, 6 and 24 hours by
+/// default. What takes down `thumbnailer` for a night costs no poster; a video that nothing comes of is given up after that.
+const POSTER_PAUSES: [i64; 5] = [1, 5, 30, 180, 720];
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,15 +53,23 @@ impl Jobs {
             },
             Due::Poster(user, id) => {
                 let Some(asset) = self.platform.db.asset(user, id).await? else { return Ok(()) };
-                if asset.poster == PosterState::Pending {
-                    self.platform.queues.make_poster(user, id).await?;
-                    let age = self.platform.clock.now().duration_since(asset.created_at);
-                    let pause = if age > POSTER_HURRY { POSTER_PATIENCE } else { self.platform.config.deadlines.poster };
-                    self.platform.db.postpone_poster(user, id, self.later(pause)).await?;
-                }
-                Ok(())
+                if asset.poster == PosterState::Pending { self.sweep_poster(&asset).await } else { Ok(()) }
             }
         }
+    }
+
+    async fn sweep_poster(&self, asset: &Asset) -> Result<(), StepError> {
+        let asked = usize::try_from(asset.poster_asked).unwrap_or(usize::MAX);
+        let Some(pause) = POSTER_PAUSES.get(asked) else {
+            tracing::error!(asset.id = %asset.id, asked, "a poster was asked for in vain: the video stays without one");
+            return match self.platform.db.poster_impossible(asset, "it was asked for too often").await {
+                Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
+                Err(Lost::Failed(error)) => Err(error.into()),
+            };
+        };
+        self.platform.queues.make_poster(asset.user, asset.id).await?;
+        let due = self.later(self.platform.config.deadlines.poster.saturating_mul(*pause));
+        Ok(self.platform.db.poster_asked(asset, due).await?)
     }
 
     async fn sweep_call(&self, call: &Call) -> Result<(), StepError> {

@@ -3,6 +3,8 @@
 //! A key of the media bucket below `media/` is also its path on the site. The user's part is random, never the user's id; the
 //! asset's id is minted before anything is sent, so that every key is known beforehand and a repeated import finds its own work.
 
+use std::fmt::Display;
+
 use super::MediaType;
 use crate::id::{AssetId, RecordId, UploadId};
 
@@ -26,9 +28,10 @@ pub fn thumbnail(prefix: &str, asset: AssetId, size: u32) -> String {
     format!("media/{prefix}/{asset}/thumb-{size}.webp")
 }
 
-/// A video's picture within a box of `size` pixels.
-pub fn poster(prefix: &str, asset: AssetId, size: u32) -> String {
-    format!("media/{prefix}/{asset}/poster-{size}.webp")
+/// A video's picture within a box of `size` pixels, beside its `original`.
+pub fn poster(original: &str, size: u32) -> String {
+    let folder = original.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{folder}/poster-{size}.webp")
 }
 
 /// An export of a user's data, in the media bucket but outside the site.
@@ -49,4 +52,9 @@ pub fn upload_raw(upload: UploadId) -> String {
 /// The same, decoded, oriented and encoded anew, in the uploads bucket.
 pub fn upload_clean(upload: UploadId, media_type: MediaType) -> String {
     format!("clean/{upload}.{}", media_type.extension())
+}
+
+/// A copy of an upload or an asset in the size that a model takes, in the uploads bucket. The same size is the same copy.
+pub fn fitted(source: impl Display, width: u32, height: u32, media_type: MediaType) -> String {
+    format!("fit/{source}-{width}x{height}.{}", media_type.extension())
 }

@@ -19,9 +19,11 @@ pub mod read;
 pub mod signed;
 pub mod sniff;
 pub mod store;
+pub mod video;
 
 pub use sniff::MediaType;
 pub use store::{StoreError, Stored};
+pub use video::{NoPicture, VideoError};
 
 /// The buckets. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -111,15 +111,19 @@ impl Media {
         outcome
     }
 
-    /// Stores something that we made ourselves (a thumbnail, an export), over whatever an earlier attempt has left there.
+    /// Stores something that we made ourselves (a thumbnail, an export). Below media, what an earlier attempt has left there stays:
+    /// it was made of the same, perhaps by an older version of us.
     ///
     /// # Errors
     /// [`MediaError::Unavailable`].
     pub async fn put(&self, bucket: Bucket, key: &str, content_type: &str, bytes: Bytes) -> Result<(), MediaError> {
         let digest = STANDARD.encode(Sha256::digest(&bytes));
         let put = self.client.put_object().bucket(self.name(bucket)).key(key).content_type(content_type).checksum_sha256(digest);
-        let put = if bucket == Bucket::Media { put.cache_control(CACHE_CONTROL) } else { put };
-        put.body(ByteStream::from(bytes)).send().await.map(drop).map_err(failed)
+        let put = if bucket == Bucket::Media { put.cache_control(CACHE_CONTROL).if_none_match("*") } else { put };
+        match put.body(ByteStream::from(bytes)).send().await {
+            Err(error) if status(&error) == Some(412) => Ok(()),
+            result => result.map(drop).map_err(failed),
+        }
     }
 
     async fn put_once<E>(&self, key: String, media_type: MediaType, bytes: Bytes) -> Result<Stored, StoreError<E>> {

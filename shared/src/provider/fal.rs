@@ -82,15 +82,14 @@ impl Fal {
         let text = |name: &str| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if status.is_success() {
             let header = || headers.get("x-fal-request-id").and_then(|value| value.to_str().ok());
-            let id = text("request_id").or_else(header).filter(|id| is_request_id(id));
-            let id = id.ok_or_else(|| SubmitError::Ambiguous(format!("status {status} without a request id")))?;
-            let made = |suffix: &str| self.request_url(&submission.endpoint, id, suffix);
+            let made = text("request_id").or_else(header).and_then(|id| request_at(&self.queue, &submission.endpoint, id));
+            let made = made.ok_or_else(|| SubmitError::Ambiguous(format!("status {status} without a request id")))?;
             let given = |name: &str| text(name).filter(|url| self.is_ours(url)).map(str::to_owned);
             return Ok(ProviderRequest {
-                id: id.to_owned(),
-                status_url: given("status_url").unwrap_or_else(|| made("/status")),
-                response_url: given("response_url").unwrap_or_else(|| made("")),
-                cancel_url: given("cancel_url").unwrap_or_else(|| made("/cancel")),
+                status_url: given("status_url").unwrap_or(made.status_url),
+                response_url: given("response_url").unwrap_or(made.response_url),
+                cancel_url: given("cancel_url").unwrap_or(made.cancel_url),
+                id: made.id,
             });
         }
         // A fault on the way may hide a request that was taken; so may a time-out of the gateway. Everything else is a clear no.
@@ -183,13 +182,6 @@ impl Fal {
         Url::parse(&format!("{}/{}", self.queue.as_str().trim_end_matches('/'), path)).ok().filter(|url| self.is_queue(url))
     }
 
-    /// State, result and cancellation know only the first two parts of an endpoint.
-    fn request_url(&self, endpoint: &str, id: &str, suffix: &str) -> String {
-        let parts = if endpoint.starts_with("workflows/") || endpoint.starts_with("comfy/") { 3 } else { 2 };
-        let app: Vec<&str> = endpoint.split('/').take(parts).collect();
-        format!("{}/{}/requests/{id}{suffix}", self.queue.as_str().trim_end_matches('/'), app.join("/"))
-    }
-
     fn is_queue(&self, url: &Url) -> bool {
         url.origin() == self.queue.origin() && url.username().is_empty() && url.password().is_none()
     }
@@ -203,6 +195,20 @@ impl Fal {
 enum Lost {
     NotSent(String),
     Answer(String),
+}
+
+/// Where the request `id` to `endpoint` is found at `queue`, if it is an id. State, result and cancellation know only the first two
+/// parts of an endpoint.
+pub fn request_at(queue: &Url, endpoint: &str, id: &str) -> Option<ProviderRequest> {
+    let parts = if endpoint.starts_with("workflows/") || endpoint.starts_with("comfy/") { 3 } else { 2 };
+    let app: Vec<&str> = endpoint.split('/').take(parts).collect();
+    let base = format!("{}/{}/requests/{id}", queue.as_str().trim_end_matches('/'), app.join("/"));
+    is_request_id(id).then(|| ProviderRequest {
+        id: id.to_owned(),
+        status_url: format!("{base}/status"),
+        cancel_url: format!("{base}/cancel"),
+        response_url: base,
+    })
 }
 
 /// Ids are UUIDs today; anything that can't be a path segment isn't one.

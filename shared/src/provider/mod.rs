@@ -19,6 +19,7 @@ pub mod fal;
 pub mod fetch;
 pub mod origins;
 pub mod request;
+pub mod webhook;
 
 pub use answers::{Output, ProviderMedia};
 pub use failure::{Failure, FailureCode, Whose};

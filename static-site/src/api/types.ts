@@ -130,18 +130,7 @@ export type NewLink = Schemas["NewLink"];
 
 export type LinkChange = Schemas["LinkChange"];
 
-// Not described yet.
+export type UploadTicket = Schemas["UploadTicket"];
 
-export interface UploadTicket {
-  id: string;
-  upload: { method: string; url: string; headers: Record<string, string> };
-  expires_at: string;
-}
-
-export interface UploadedImage {
-  id: string;
-  content_type: string;
-  width: number;
-  height: number;
-  bytes: number;
+export type UploadedPicture = Schemas["UploadedPicture"];
 }

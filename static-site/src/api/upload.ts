@@ -1,13 +1,14 @@
 // Sends one picture: ask for a place, put the bytes there, have them checked.
 
 import { Unreachable, send } from "./client";
-import type { UploadTicket, UploadedImage } from "./types";
+import type { UploadTicket, UploadedPicture } from "./types";
 
 /** What the server takes: it refuses anything else, so the form says so first. */
 export const uploadRules = {
   contentTypes: ["image/png", "image/jpeg", "image/webp"],
-  maxBytes: 10_000_000,
-  maxPixels: 16_000_000,
+  maxBytes: 10 * 1024 * 1024,
+  maxPixels: 16 * 1024 * 1024,
+  maxSide: 16_384,
 } as const;
 
 // Set by the browser itself; setting them again is refused by it.
@@ -49,12 +50,13 @@ function put(
   });
 }
 
+/** Sends `blob`; answers what was made of it, and until when it can be used. */
 export async function uploadImage(
   blob: Blob,
   purpose: "image" | "mask",
   onProgress: (share: number) => void,
   signal: AbortSignal,
-): Promise<UploadedImage> {
+): Promise<UploadedPicture & { until: string }> {
   const sha256 = hex(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
   const ticket = await send<UploadTicket>("POST", "/uploads", {
     purpose,
@@ -64,5 +66,7 @@ export async function uploadImage(
   });
   await put(ticket.upload, blob, onProgress, signal);
   signal.throwIfAborted();
-  return send<UploadedImage>("POST", `/uploads/${encodeURIComponent(ticket.id)}/complete`);
+  const picture = await send<UploadedPicture>("POST", `/uploads/${encodeURIComponent(ticket.id)}/complete`);
+  signal.throwIfAborted();
+  return { ...picture, until: ticket.expires_at };
 }

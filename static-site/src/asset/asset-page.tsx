@@ -5,7 +5,8 @@ import type { Asset } from "../api/types";
 import { excerpt } from "../lib/format";
 import { goBack, navigate } from "../router";
 import { announce, failureText } from "../state/announce";
-import { findAsset, neighbours, restoreAssets, toggleFavourite, trashAssets } from "../state/library";
+import { assetChanged, findAsset, neighbours, restoreAssets, toggleFavourite, trashAssets } from "../state/library";
+import { usePoster } from "../state/posters";
 import { Empty, Spinner } from "../ui/empty";
 import { Icon } from "../ui/icons";
 import { useTitle } from "../ui/title";
@@ -66,6 +67,10 @@ export function AssetPage({ id }: { id: string }) {
 function Shown({ asset, onChange }: { asset: Asset; onChange: (asset: Asset) => void }) {
   const { previous, next } = neighbours(asset.id);
   const deleted = asset.deleted_at !== null;
+  usePoster(asset, (next) => {
+    assetChanged(next);
+    onChange(next);
+  });
   const favourite = () => {
     const flipped = !asset.favourite;
     onChange({ ...asset, favourite: flipped });

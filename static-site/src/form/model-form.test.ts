@@ -57,7 +57,7 @@ function draft(change: Partial<Draft> = {}): Draft {
 }
 
 function image(id: string, width = 100, height = 50): PickedImage {
-  return { id, from: "upload", name: id, width, height, preview: null };
+  return { id, from: "upload", name: id, width, height, preview: null, until: null };
 }
 
 describe("prompt rules", () => {
@@ -166,6 +166,9 @@ describe("image inputs", () => {
     const withMask = (mask: PickedImage) =>
       formFor(model({ inputs }), draft({ images: { ...emptyDraft().images, images: [image("a")], mask: [mask] } }));
     expect(withMask(image("m", 50, 50)).slots[1]?.issue).toBe("size-differs");
+    expect(withMask(image("m", 200, 104)).slots[1]?.issue).toBe("size-differs");
+    expect(withMask(image("m", 0, 0)).ready).toBe(true);
+    expect(withMask(image("m", 33, 17)).ready).toBe(true);
     const good = withMask(image("m", 200, 100));
     expect(good.ready).toBe(true);
     expect(requestFor(good).inputs).toEqual({ images: ["a"], mask: "m" });
@@ -175,13 +178,21 @@ describe("image inputs", () => {
 describe("the saved draft", () => {
   test("comes back as it was", () => {
     const mine = draft({ model: "m", values: { seed: 4 }, outputs: 3, images: { ...emptyDraft().images, mask: [image("a")] } });
-    expect(parseDraft(JSON.stringify(mine))).toEqual(mine);
+    expect(parseDraft(JSON.stringify(mine), 0)).toEqual(mine);
+  });
+
+  test("comes back without uploads that have ended", () => {
+    const ending = { ...image("a"), until: "2026-11-24T05:00:00Z" };
+    const mine = draft({ images: { ...emptyDraft().images, images: [ending, image("b")] } });
+    const ids = (now: string) => parseDraft(JSON.stringify(mine), Date.parse(now)).images.images.map((p) => p.id);
+    expect(ids("2026-11-24T04:59:59Z")).toEqual(["a", "b"]);
+    expect(ids("2026-11-24T05:00:00Z")).toEqual(["b"]);
   });
 
   test.each([null, "", "{", "[]", "7", '{"prompt":5,"images":{"mask":[{"id":1}]},"values":{"a":{}}}'])(
     "%j gives an empty draft",
     (text) => {
-      expect(parseDraft(text)).toEqual(emptyDraft());
+      expect(parseDraft(text, 0)).toEqual(emptyDraft());
     },
   );
 });

@@ -22,6 +22,8 @@ export interface PickedImage {
   height: number;
   /** A small picture: a `data:` address for an upload, a thumbnail's for an asset. */
   preview: string | null;
+  /** When an upload ends; null for an asset, and for an upload of which that isn't known. */
+  until: string | null;
 }
 
 export type ImageSlot = "images" | "mask" | "start_frame" | "end_frame";
@@ -205,10 +207,11 @@ export function formFor(model: Model, draft: Draft): Form {
   return { model, prompt, negativePrompt, slots, parameters, outputs, unused, ready };
 }
 
-/** A mask is resized to its image, so only its shape has to agree. */
+/** A mask is resized to its image, so only its shape has to agree, but for a pixel of rounding. The server's own rule. */
 function sameShape(a: PickedImage, b: PickedImage): boolean {
-  const tolerance = 0.01;
-  return Math.abs(a.width / a.height / (b.width / b.height) - 1) < tolerance;
+  // The size of a recalled upload isn't known here.
+  if (a.width * a.height * b.width * b.height === 0) return true;
+  return Math.abs(a.width * b.height - b.width * a.height) <= Math.max(a.width, a.height, b.width, b.height);
 }
 
 export function requestFor(form: Form): GenerationRequest {
@@ -258,8 +261,8 @@ export function randomSeed(spec: Parameter, random: () => number): number {
   return min + Math.floor(random() * (max - min + 1));
 }
 
-/** Reads what was saved, dropping whatever doesn't have the expected shape. */
-export function parseDraft(text: string | null): Draft {
+/** Reads what was saved, dropping whatever doesn't have the expected shape, and uploads that have ended by `now`. */
+export function parseDraft(text: string | null, now: number): Draft {
   const draft = emptyDraft();
   if (text === null) return draft;
   let saved: unknown;
@@ -285,7 +288,7 @@ export function parseDraft(text: string | null): Draft {
     const images = from["images"] as Record<string, unknown>;
     for (const slot of imageSlots) {
       const list = images[slot];
-      if (Array.isArray(list)) draft.images[slot] = list.filter(isPicked);
+      if (Array.isArray(list)) draft.images[slot] = list.filter(isPicked).filter((p) => p.until === null || Date.parse(p.until) > now);
     }
   }
   return draft;
@@ -300,6 +303,7 @@ function isPicked(value: unknown): value is PickedImage {
     typeof image["name"] === "string" &&
     typeof image["width"] === "number" &&
     typeof image["height"] === "number" &&
-    (image["preview"] === null || typeof image["preview"] === "string")
+    (image["preview"] === null || typeof image["preview"] === "string") &&
+    (image["until"] === null || typeof image["until"] === "string")
   );
 }

@@ -75,7 +75,7 @@ export function startDraft(): void {
     } catch {
       // Storage is switched off.
     }
-    draft.value = parseDraft(saved);
+    draft.value = parseDraft(saved, Date.now());
   });
   effect(() => {
     draft.value;

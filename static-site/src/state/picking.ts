@@ -2,20 +2,24 @@
 // has, made smaller when a photo is too large, sent, then put into their slot.
 
 import { signal } from "@preact/signals";
+import { Refused } from "../api/client";
 import { uploadImage, uploadRules } from "../api/upload";
 import type { Asset } from "../api/types";
 import type { ImageSlot, PickedImage } from "../form/model-form";
 import { words } from "../words";
-import { announce, failureText } from "./announce";
+import { announce, failureText, note } from "./announce";
 import { chosenModel, setImages } from "./draft";
 
 export interface Transfer {
   key: number;
   slot: ImageSlot;
   name: string;
+  /** How much of it has been sent, 0 to 1. */
   share: number;
   problem: string | null;
   cancel: () => void;
+  /** Sends the same file again, after a failure that may pass. */
+  again: (() => void) | null;
 }
 
 export const transfers = signal<Transfer[]>([]);
@@ -80,7 +84,8 @@ async function prepare(file: File, name: string, slot: ImageSlot): Promise<Prepa
     const minSide = chosenModel.peek()?.limits.min_side ?? 1;
     if (Math.min(bitmap.width, bitmap.height) < minSide) return words.slots.tooSmall(name, minSide);
     const preview = drawn(bitmap, previewSide).toDataURL("image/webp", 0.8);
-    const fits = file.size <= limit && bitmap.width * bitmap.height <= uploadRules.maxPixels;
+    const { width, height } = bitmap;
+    const fits = file.size <= limit && width * height <= uploadRules.maxPixels && Math.max(width, height) <= uploadRules.maxSide;
     if (fits && types.includes(file.type)) return { blob: file, preview };
     // JPEG would blur the edges of a mask and lose a picture's transparency.
     const target = slot === "mask" || file.type === "image/png" ? "image/png" : "image/jpeg";
@@ -100,7 +105,7 @@ async function pickFile(file: File, slot: ImageSlot, replace: boolean): Promise<
     end.abort(new DOMException("cancelled", "AbortError"));
     dismiss(key);
   };
-  transfers.value = [...transfers.peek(), { key, slot, name, share: 0, problem: null, cancel }];
+  transfers.value = [...transfers.peek(), { key, slot, name, share: 0, problem: null, cancel, again: null }];
   uploading.value += 1;
   try {
     const prepared = await prepare(file, name, slot);
@@ -117,12 +122,20 @@ async function pickFile(file: File, slot: ImageSlot, replace: boolean): Promise<
       width: image.width,
       height: image.height,
       preview: prepared.preview,
+      until: image.until,
     };
     setImages(slot, (before) => (replace ? [picked] : [...before, picked]));
     dismiss(key);
     announce(words.slots.uploaded(name));
   } catch (failure) {
-    if (!end.signal.aborted) update(key, { problem: `${words.slots.failed(name)} ${failureText(failure)}` });
+    if (end.signal.aborted) return;
+    const again = () => {
+      dismiss(key);
+      void pickFile(file, slot, replace);
+    };
+    // What is wrong with the file itself stays wrong.
+    const passing = !(failure instanceof Refused) || failure.status >= 500;
+    update(key, { problem: `${words.slots.failed(name)} ${failureText(failure)}`, again: passing ? again : null });
   } finally {
     uploading.value -= 1;
   }
@@ -130,7 +143,9 @@ async function pickFile(file: File, slot: ImageSlot, replace: boolean): Promise<
 
 /** Takes files into a slot, one after the other so that their order is kept. */
 export async function pickFiles(files: File[], slot: ImageSlot, room: number, single: boolean): Promise<void> {
-  for (const file of files.slice(0, single ? 1 : Math.max(0, room))) {
+  const taken = files.slice(0, single ? 1 : Math.max(0, room));
+  if (taken.length < files.length) note(words.slots.onlySome(taken.length));
+  for (const file of taken) {
     await pickFile(file, slot, single);
   }
 }
@@ -144,5 +159,6 @@ export function pickedFromAsset(asset: Asset): PickedImage {
     width: asset.media.width,
     height: asset.media.height,
     preview: smallest?.url ?? asset.media.url,
+    until: null,
   };
 }

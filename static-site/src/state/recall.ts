@@ -28,8 +28,8 @@ async function pictured(id: string): Promise<PickedImage> {
   try {
     return pickedFromAsset(await get<Asset>(`/assets/${encodeURIComponent(id)}`));
   } catch {
-    // An upload: there is no picture of it to show, but its id is still good.
-    return { id, from: "upload", name: words.common.image, width: 1, height: 1, preview: null };
+    // An upload: there is no picture of it to show, but for a day its id is still good.
+    return { id, from: "upload", name: words.common.image, width: 0, height: 0, preview: null, until: null };
   }
 }
 

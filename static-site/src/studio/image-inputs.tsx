@@ -5,7 +5,6 @@ import type { Form, ImageSlot, SlotField } from "../form/model-form";
 import { setImages } from "../state/draft";
 import { dismiss, pickFiles, pickedFromAsset, transfers, typeList } from "../state/picking";
 import { submitProblem } from "../state/submit";
-import { askForUploads, uploadsOffered } from "../state/uploads";
 import { Icon } from "../ui/icons";
 import { words } from "../words";
 import { LibraryChooser } from "./library-chooser";
@@ -13,14 +12,9 @@ import { LibraryChooser } from "./library-chooser";
 /** Every place for an image that the model has. */
 export function ImageInputs({ form, tried }: { form: Form; tried: boolean }) {
   const [target] = form.slots;
-  const offered = uploadsOffered.value;
-  const hasSlots = target !== undefined;
-  useEffect(() => {
-    if (hasSlots) void askForUploads();
-  }, [hasSlots]);
   // A pasted image goes where there is room, else into the first place.
   useEffect(() => {
-    if (!target || offered !== true) return;
+    if (!target) return;
     const onPaste = (event: ClipboardEvent) => {
       const files = [...(event.clipboardData?.files ?? [])].filter((f) => f.type.startsWith("image/"));
       if (files.length === 0) return;
@@ -28,9 +22,19 @@ export function ImageInputs({ form, tried }: { form: Form; tried: boolean }) {
       const free = form.slots.find((s) => s.picked.length < s.max) ?? target;
       void pickFiles(files, free.slot, free.max - free.picked.length, free.max === 1);
     };
+    // A file that misses its place must not replace the page.
+    const stay = (event: DragEvent) => {
+      if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+    };
     document.addEventListener("paste", onPaste);
-    return () => document.removeEventListener("paste", onPaste);
-  }, [form, offered]);
+    document.addEventListener("dragover", stay);
+    document.addEventListener("drop", stay);
+    return () => {
+      document.removeEventListener("paste", onPaste);
+      document.removeEventListener("dragover", stay);
+      document.removeEventListener("drop", stay);
+    };
+  }, [form]);
   if (!target) return null;
   return (
     <div class="slots">
@@ -46,8 +50,7 @@ function slotLabel(field: SlotField): string {
   return field.slot === "images" && field.max === 1 ? words.slots.imagesOne : words.slots.names[field.slot];
 }
 
-function ruleText(slot: ImageSlot, offered: boolean | null): string {
-  if (offered === false) return slot === "mask" ? words.slots.noMask : words.slots.onlyLibrary;
+function ruleText(slot: ImageSlot): string {
   const rule = words.slots.rule(typeList(uploadRules.contentTypes), uploadRules.maxBytes);
   return slot === "mask" ? `${words.slots.maskRule} ${rule}` : rule;
 }
@@ -61,10 +64,7 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
   const label = slotLabel(field);
   const room = max - picked.length;
   const single = max === 1;
-  const offered = uploadsOffered.value;
-  const take = (files: File[]) => {
-    if (offered === true) void pickFiles(files, slot, room, single);
-  };
+  const take = (files: File[]) => void pickFiles(files, slot, room, single);
   const own = field.issue && (tried || field.issue === "size-differs" || field.issue === "too-many") ? words.slots.issues[field.issue] : null;
   const said = own ?? messagesFor(submitProblem.value?.errors ?? [], `inputs.${slot}`)[0] ?? null;
   const described = `${id}-rule${said ? ` ${id}-issue` : ""}`;
@@ -76,7 +76,7 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
       aria-labelledby={`${id}-label`}
       onDragOver={(event) => {
         event.preventDefault();
-        setOver(offered === true);
+        setOver(true);
       }}
       onDragLeave={(event) => {
         if (!(event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget))) setOver(false);
@@ -84,7 +84,8 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        take([...(event.dataTransfer?.files ?? [])]);
+        const files = [...(event.dataTransfer?.files ?? [])];
+        if (files.length > 0) take(files);
       }}
     >
       <div class="field-head">
@@ -112,25 +113,23 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
             </button>
           </span>
         ))}
-        {room > 0 && (offered !== false || slot !== "mask") && (
-          <div class={offered === false ? "slot-add slot-add-bare" : "slot-add"}>
-            {offered === true && (
-              <button
-                type="button"
-                class="slot-file"
-                aria-invalid={said !== null}
-                aria-describedby={described}
-                aria-label={`${label}: ${words.slots.drop}`}
-                onClick={() => file.current?.click()}
-              >
-                <Icon name="add" />
-                <span>{words.slots.drop}</span>
-              </button>
-            )}
+        {room > 0 && (
+          <div class="slot-add">
+            <button
+              type="button"
+              class="slot-file"
+              aria-invalid={said !== null}
+              aria-describedby={described}
+              aria-label={`${label}: ${words.slots.drop}`}
+              onClick={() => file.current?.click()}
+            >
+              <Icon name="add" />
+              <span>{words.slots.drop}</span>
+            </button>
             {slot !== "mask" && (
               <button
                 type="button"
-                class={offered === false ? "button" : "button button-text button-small"}
+                class="button button-text button-small"
                 aria-invalid={said !== null}
                 aria-describedby={described}
                 aria-label={`${label}: ${words.slots.fromLibrary}`}
@@ -165,8 +164,14 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
           ) : (
             <>
               <span class="transfer-name">{t.name}</span>
-              <progress max={1} value={t.share} aria-label={words.slots.uploading(t.name, Math.round(t.share * 100))} />
+              {/* When all of it is sent, how long its check takes isn't known. */}
+              <progress max={1} value={t.share < 1 ? t.share : undefined} aria-label={words.slots.uploading(t.name, Math.round(t.share * 100))} />
             </>
+          )}
+          {t.again && (
+            <button type="button" class="button button-small" onClick={t.again}>
+              {words.common.retry}
+            </button>
           )}
           <button
             type="button"
@@ -179,7 +184,7 @@ function Slot({ field, tried }: { field: SlotField; tried: boolean }) {
         </div>
       ))}
       <p id={`${id}-rule`} class="hint">
-        {ruleText(slot, offered)}
+        {ruleText(slot)}
       </p>
       {said && (
         <p id={`${id}-issue`} class="hint hint-problem">

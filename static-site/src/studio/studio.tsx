@@ -4,6 +4,7 @@ import { place } from "../router";
 import { changeDraft, chosenModel, draft, form } from "../state/draft";
 import { failureText } from "../state/announce";
 import { loadModels, modelById, models } from "../state/models";
+import { uploading } from "../state/picking";
 import { submit } from "../state/submit";
 import { requestFor } from "../form/model-form";
 import { Empty, Spinner } from "../ui/empty";
@@ -82,6 +83,8 @@ function Maker({ onPick }: { onPick: () => void }) {
     );
   }
   const send = async () => {
+    // What is still on its way would be missing.
+    if (uploading.peek() > 0) return;
     setTried(true);
     if (!current.ready) {
       // The first field that says no gets the focus, when it has been marked.

@@ -1,6 +1,8 @@
 import { useRef, useState } from "preact/hooks";
 import type { Asset } from "../api/types";
 import { clock } from "../lib/format";
+import { assetChanged } from "../state/library";
+import { usePoster } from "../state/posters";
 import { words } from "../words";
 import { Icon } from "./icons";
 import { Picture, altFor, ratio } from "./picture";
@@ -20,6 +22,7 @@ const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 /** One asset in a grid. A film plays without sound while the pointer rests on it. */
 export function Tile({ asset, sizes, selecting = false, selected = false, onSelect, onPick }: TileProps) {
   const [playing, setPlaying] = useState(false);
+  usePoster(asset, assetChanged);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const restMs = 120;
   const enter = () => {

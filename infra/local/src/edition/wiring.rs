@@ -52,11 +52,12 @@ pub(super) fn environments(
         ("HOME_KIND", "local".to_owned()),
         ("SECRETS", format!("file:{}", folder.secrets_file().display())),
         ("S3_PUBLIC_ENDPOINT", origin.as_str().to_owned()),
-        ("FAL_WEBHOOKS", "off".to_owned()),
     ];
     if options.fal_key.is_none() {
         home.push(("FAL_QUEUE_URL", provider_url(origin)));
         home.push(("FAL_MEDIA_ORIGINS", origin.as_str().to_owned()));
+        home.push(("FAL_JWKS_URL", format!("{}/.well-known/jwks.json", provider_url(origin))));
+        home.push(("FAL_ACCOUNT_ID", STAND_IN_USER.to_owned()));
     }
     let home: Vec<(String, String)> = home.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let build = |name: &String| {

@@ -7,6 +7,7 @@ use image::{DynamicImage, RgbImage, RgbaImage};
 use webp::{Encoder, PixelLayout, WebPConfig};
 
 use super::decode::{Bounds, Undecodable, decode};
+use crate::domain::picture::fitted;
 
 /// Boxes that thumbnails fit into, in pixels: for tiles, and for the detail page.
 pub const BOXES: [u32; 2] = [512, 1280];
@@ -88,19 +89,6 @@ pub(super) fn eight_bits(image: DynamicImage) -> DynamicImage {
     }
     let image = image.into_rgba8();
     if image.pixels().all(|pixel| pixel.0[3] == u8::MAX) { DynamicImage::from(image).into_rgb8().into() } else { image.into() }
-}
-
-/// The size within a box, never larger than it is, never without a pixel.
-pub(super) fn fitted(width: u32, height: u32, size: u32) -> (u32, u32) {
-    let longer = width.max(height);
-    if longer <= size {
-        return (width, height);
-    }
-    let scaled = |side: u32| {
-        let exact = (u64::from(side) * u64::from(size) + u64::from(longer) / 2) / u64::from(longer);
-        u32::try_from(exact).unwrap_or(size).clamp(1, size)
-    };
-    (scaled(width), scaled(height))
 }
 
 pub(super) fn shrink(image: DynamicImage, width: u32, height: u32) -> Result<DynamicImage, Undecodable> {

@@ -7,7 +7,8 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, GrayImage, ImageEncoder as _};
 
 use super::decode::{Bounds, Undecodable, decode};
-use super::thumbnail::{eight_bits, fitted, shrink};
+use super::thumbnail::{eight_bits, shrink};
+use crate::domain::picture::{fitted, same_shape};
 use crate::media::MediaType;
 
 /// The longer side of what is kept.
@@ -62,9 +63,7 @@ pub fn fit_mask(bytes: &[u8], width: u32, height: u32) -> Result<Option<Clean>, 
     if (w, h) == (width, height) {
         return Ok(None);
     }
-    // One pixel of either mask or picture, in cross products.
-    let difference = (u64::from(w) * u64::from(height)).abs_diff(u64::from(h) * u64::from(width));
-    if difference > u64::from(w.max(h).max(width).max(height)) {
+    if !same_shape((w, h), (width, height)) {
         return Err(Undecodable::Size { width: w, height: h });
     }
     let grey = DynamicImage::from(grey(mask));

@@ -191,6 +191,19 @@ async fn a_second_import_finds_the_work_done() {
 }
 
 #[tokio::test]
+async fn what_we_make_of_a_medium_is_written_once() {
+    let world = world();
+    for bytes in ["first", "second"] {
+        media(world.clone()).put(Bucket::Media, "media/p/a/poster-512.webp", "image/webp", Bytes::from(bytes)).await.unwrap();
+        media(world.clone()).put(Bucket::Uploads, "clean/u.png", "image/png", Bytes::from(bytes)).await.unwrap();
+    }
+    let world = world.lock().unwrap();
+    assert_eq!(world.objects["media/p/a/poster-512.webp"].bytes, "first");
+    let clean = world.objects.iter().find(|(key, _)| key.ends_with("clean/u.png")).unwrap().1;
+    assert_eq!(clean.bytes, "second", "an upload may be normalised again");
+}
+
+#[tokio::test]
 async fn a_conflict_is_asked_again_a_few_times() {
     let world = world();
     world.lock().unwrap().conflicts = CONFLICTS;
