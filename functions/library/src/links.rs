@@ -1,17 +1,19 @@
 //! Short links, for their owner: make, list, change, end. What strangers see of them is in the function `redirect`.
 
+mod request;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use jiff::Timestamp;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use shared::auth::{Scope, password};
 use shared::db::links::{LinkEdit, MOST, NotMade};
 use shared::domain::asset::Asset;
 use shared::domain::fields::FieldErrors;
-use shared::domain::link::{KEY_LENGTH, Link, LinkState, Opens, is_key, is_reserved, is_slug};
+use shared::domain::link::{KEY_LENGTH, Link, LinkState, Opens, is_key};
 use shared::http::reading::addresses;
 use shared::http::view::AssetView;
 use shared::http::{ApiError, ApiJson, ApiList, ApiPath, ApiResult, CurrentUser, List, Page, Problem};
@@ -21,14 +23,8 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::assets::given;
+use request::{LinkChange, NewLink, check_expiry, check_note, check_password, check_slug, check_views};
 
-/// Characters of a password.
-const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 4..=128;
-/// Characters of a note.
-const NOTE_CHARS: usize = 200;
-/// The highest cap of views: whoever wants more wants none.
-const MOST_VIEWS: u32 = 1_000_000;
 /// A random key that is taken is a one in 2^65 chance; twice means that something else is wrong.
 const KEYS_TRIED: u32 = 2;
 
@@ -94,99 +90,6 @@ struct Filter {
     /// Only those of this asset.
     #[param(value_type = Option<String>)]
     asset_id: Option<AssetId>,
-}
-
-/// What a new link is to be.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NewLink {
-    /// One of mine that isn't in the trash.
-    asset_id: String,
-    opens: Opens,
-    /// In the future; without it the link doesn't expire.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Timestamp>,
-    /// How often it may be opened.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    max_views: Option<u32>,
-    /// 4 to 128 characters that visitors have to know.
-    #[schema(value_type = Option<String>, min_length = 4, max_length = 128)]
-    password: Option<SecretString>,
-    /// The end of the address: 4 to 40 lower-case letters, digits and hyphens. Without it the end is random.
-    #[schema(min_length = 4, max_length = 40, pattern = "^[a-z0-9][a-z0-9-]{2,38}[a-z0-9]$")]
-    slug: Option<String>,
-    /// For me alone; at most 200 characters.
-    #[schema(max_length = 200)]
-    note: Option<String>,
-}
-
-/// What may be changed; absent fields stay as they are, null removes.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct LinkChange {
-    /// Switches it off and on again.
-    enabled: Option<bool>,
-    /// In the future.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, format = DateTime, required = false)]
-    expires_at: Option<Option<Timestamp>>,
-    /// More than it was opened already.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000_000, required = false)]
-    max_views: Option<Option<u32>>,
-    /// 4 to 128 characters.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, min_length = 4, max_length = 128, required = false)]
-    password: Option<Option<SecretString>>,
-    /// At most 200 characters.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, max_length = 200, required = false)]
-    note: Option<Option<String>>,
-}
-
-fn check_expiry(errors: &mut FieldErrors, at: Option<Timestamp>, now: Timestamp) {
-    if at.is_some_and(|at| at <= now) {
-        errors.add("expires_at", "past", "This time is already over.");
-    }
-}
-
-fn check_views(errors: &mut FieldErrors, most: Option<u32>, views: u32) {
-    match most {
-        Some(most) if !(1..=MOST_VIEWS).contains(&most) => {
-            errors.add("max_views", "out-of-range", "max_views must be a whole number from 1 to 1000000.");
-        }
-        Some(most) if most <= views => {
-            errors.add("max_views", "too-small", format!("It was opened {views} times already; choose more."));
-        }
-        _ => {}
-    }
-}
-
-fn check_password(errors: &mut FieldErrors, password: Option<&SecretString>) {
-    if password.is_some_and(|text| !PASSWORD_CHARS.contains(&text.expose_secret().chars().count())) {
-        errors.add("password", "length", "A password has 4 to 128 characters.");
-    }
-}
-
-fn check_note(errors: &mut FieldErrors, note: Option<String>) -> Option<String> {
-    let note = note.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())?;
-    if note.chars().count() > NOTE_CHARS {
-        errors.add("note", "too-long", "A note has at most 200 characters.");
-    }
-    if note.chars().any(char::is_control) {
-        errors.add("note", "not-allowed", "Control characters are not allowed.");
-    }
-    Some(note)
-}
-
-fn check_slug(errors: &mut FieldErrors, slug: Option<&str>) {
-    match slug {
-        Some(slug) if !is_slug(slug) => {
-            errors.add("slug", "invalid", "Use 4 to 40 lower-case letters, digits and hyphens, with no hyphen first or last.");
-        }
-        Some(slug) if is_reserved(slug) => errors.add("slug", "reserved", "This ending is reserved; choose another."),
-        _ => {}
-    }
 }
 
 /// The asset that `text` names, if its owner can share it.
@@ -370,45 +273,4 @@ async fn end_link(user: CurrentUser, State(platform): State<Platform>, ApiPath(k
     let link = own_link(&platform, &user, &key).await?;
     let ended = platform.db.end_link(user.id(), &link, platform.clock.now()).await?;
     if ended { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn codes(check: impl FnOnce(&mut FieldErrors)) -> Vec<String> {
-        let mut errors = FieldErrors::new();
-        check(&mut errors);
-        errors.iter().map(|error| format!("{} {}", error.field, error.code)).collect()
-    }
-
-    #[test]
-    fn what_a_link_may_not_be_is_said_by_field() {
-        let now = Timestamp::from_second(1_800_000_000).unwrap();
-        assert_eq!(codes(|e| check_expiry(e, Some(now), now)), ["expires_at past"]);
-        assert_eq!(codes(|e| check_views(e, Some(0), 0)), ["max_views out-of-range"]);
-        assert_eq!(codes(|e| check_views(e, Some(MOST_VIEWS + 1), 0)), ["max_views out-of-range"]);
-        assert_eq!(codes(|e| check_views(e, Some(3), 3)), ["max_views too-small"]);
-        assert_eq!(codes(|e| check_password(e, Some(&SecretString::from("abc")))), ["password length"]);
-        assert_eq!(codes(|e| check_password(e, Some(&SecretString::from("é".repeat(129))))), ["password length"]);
-        assert_eq!(codes(|e| check_slug(e, Some("Summer!"))), ["slug invalid"]);
-        assert_eq!(codes(|e| check_slug(e, Some("admin"))), ["slug reserved"]);
-        let long = "n".repeat(201);
-        assert_eq!(codes(|e| drop(check_note(e, Some(long)))), ["note too-long"]);
-        assert_eq!(codes(|e| drop(check_note(e, Some("a\nb".to_owned())))), ["note not-allowed"]);
-    }
-
-    #[test]
-    fn what_a_link_may_be_is_not_complained_about() {
-        let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let fine = codes(|e| {
-            check_expiry(e, Some(now + jiff::SignedDuration::from_secs(1)), now);
-            check_views(e, Some(4), 3);
-            check_password(e, Some(&SecretString::from("éééé")));
-            check_slug(e, Some("summer-2026"));
-            assert_eq!(check_note(e, Some("  for Ada ".to_owned())).as_deref(), Some("for Ada"));
-            assert_eq!(check_note(e, Some("  ".to_owned())), None);
-        });
-        assert_eq!(fine, Vec::<String>::new());
-    }
 }

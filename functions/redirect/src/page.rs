@@ -268,6 +268,8 @@ mod tests {
             sha256: String::new(),
             thumbnails: with_still.then_some(still).into_iter().collect(),
             poster: PosterState::Done,
+            poster_asked: 0,
+            poster_reason: None,
             placeholder: None,
             model: "m".to_owned(),
             prompt: Some("canary".to_owned()),
