@@ -196,6 +196,52 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** My links, newest first; those of one asset in no particular order. */
+        get: operations["list_links"];
+        put?: never;
+        /**
+         * Make a link.
+         * @description Whoever has its address sees the asset without signing in, as long as the link lives. At most 1000 a person.
+         */
+        post: operations["create_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/links/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of my links, with its visits by day. */
+        get: operations["get_link"];
+        put?: never;
+        post?: never;
+        /**
+         * End a link for good.
+         * @description Its address says so from then on, within a minute everywhere, and is never given to another link for 90 days.
+         */
+        delete: operations["end_link"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a link, or switch it off and on.
+         * @description Holds everywhere within a minute: that long a page may be kept on its way.
+         */
+        patch: operations["edit_link"];
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -486,6 +532,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/s/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open a link.
+         * @description A page with cards for chats and networks, or a redirect to the file. A link with a password answers the form that asks for it. What
+         *     isn't there is 404, what has ended 410; both are pages, and problems for those who accept `application/json`.
+         */
+        get: operations["open_link"];
+        put?: never;
+        /**
+         * Open a link with its password.
+         * @description Twenty wrong ones in an hour, from everybody together, and the link hears no more until the hour is over.
+         */
+        post: operations["unlock_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/s/{key}/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a link's page shows.
+         * @description For cards and for the page itself. A file, or a page with a cap of views, is counted here too; a link with a password gives its
+         *     media only to those who have sent it.
+         */
+        get: operations["link_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/s/{key}/player": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A plain link's film alone, to be shown within another site's page. */
+        get: operations["link_player"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/s/{key}/poster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A still picture of what a plain link's page shows. */
+        get: operations["link_poster"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/s/{key}/visit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count a visit.
+         * @description Sent by a plain page's script when somebody sees it. The answer is the same whatever is counted.
+         */
+        post: operations["count_visit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -743,6 +889,81 @@ export interface components {
              */
             concurrent_videos: number;
         };
+        /** @description A short link. */
+        Link: {
+            /** @description The end of its address, by which it is named here. */
+            key: string;
+            /** @description What to pass on. */
+            url: string;
+            /** @description What it shows. */
+            asset_id: string;
+            asset?: components["schemas"]["Asset"] | null;
+            opens: components["schemas"]["Opens"];
+            /** @description Whether it opens anything now, and why not. */
+            state: components["schemas"]["LinkState"];
+            /** @description Switched on. */
+            enabled: boolean;
+            /**
+             * Format: date-time
+             * @description From then on it opens nothing.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int32
+             * @description How often it may be opened.
+             */
+            max_views?: number | null;
+            /**
+             * Format: int32
+             * @description How often it was opened.
+             */
+            views: number;
+            /** @description Whether it asks for a password. */
+            has_password: boolean;
+            /** @description Only I see it. */
+            note?: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        /** @description What may be changed; absent fields stay as they are, null removes. */
+        LinkChange: {
+            /** @description Switches it off and on again. */
+            enabled?: boolean | null;
+            /**
+             * Format: date-time
+             * @description In the future.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int32
+             * @description More than it was opened already.
+             */
+            max_views?: number | null;
+            /** @description 4 to 128 characters. */
+            password?: string | null;
+            /** @description At most 200 characters. */
+            note?: string | null;
+        };
+        /** @description A day's visits. */
+        LinkDay: {
+            /**
+             * @description `2026-11-23`, UTC.
+             * @example 2026-11-23
+             */
+            date: string;
+            /** Format: int32 */
+            views: number;
+        };
+        /** @description A short link with its figures. */
+        LinkFigures: components["schemas"]["Link"] & {
+            /** @description The last 31 days on which it was opened, newest first. */
+            days: components["schemas"]["LinkDay"][];
+        };
+        /**
+         * @description Whether a link opens anything.
+         * @enum {string}
+         */
+        LinkState: "live" | "off" | "expired" | "used-up" | "no-asset" | "ended";
         /** @description A page of a list. */
         List_Asset: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
@@ -863,6 +1084,47 @@ export interface components {
                 price: components["schemas"]["Money"];
                 /** @description In words. */
                 reason: string;
+            }[];
+            /** @description For the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_Link: {
+            /** @description At most `limit` of them; fewer don't mean that there are no more. */
+            items: {
+                /** @description The end of its address, by which it is named here. */
+                key: string;
+                /** @description What to pass on. */
+                url: string;
+                /** @description What it shows. */
+                asset_id: string;
+                asset?: components["schemas"]["Asset"] | null;
+                opens: components["schemas"]["Opens"];
+                /** @description Whether it opens anything now, and why not. */
+                state: components["schemas"]["LinkState"];
+                /** @description Switched on. */
+                enabled: boolean;
+                /**
+                 * Format: date-time
+                 * @description From then on it opens nothing.
+                 */
+                expires_at?: string | null;
+                /**
+                 * Format: int32
+                 * @description How often it may be opened.
+                 */
+                max_views?: number | null;
+                /**
+                 * Format: int32
+                 * @description How often it was opened.
+                 */
+                views: number;
+                /** @description Whether it asks for a password. */
+                has_password: boolean;
+                /** @description Only I see it. */
+                note?: string | null;
+                /** Format: date-time */
+                created_at: string;
             }[];
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
@@ -1153,6 +1415,28 @@ export interface components {
             /** @description The id of an upload or asset. */
             end_frame?: string | null;
         };
+        /** @description What a new link is to be. */
+        NewLink: {
+            /** @description One of mine that isn't in the trash. */
+            asset_id: string;
+            opens: components["schemas"]["Opens"];
+            /**
+             * Format: date-time
+             * @description In the future; without it the link doesn't expire.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int32
+             * @description How often it may be opened.
+             */
+            max_views?: number | null;
+            /** @description 4 to 128 characters that visitors have to know. */
+            password?: string | null;
+            /** @description The end of the address: 4 to 40 lower-case letters, digits and hyphens. Without it the end is random. */
+            slug?: string | null;
+            /** @description For me alone; at most 200 characters. */
+            note?: string | null;
+        };
         /** @description A new token, with its secret: shown this once. */
         NewTokenView: components["schemas"]["TokenView"] & {
             /**
@@ -1177,6 +1461,11 @@ export interface components {
             /** @description Its SHA-256, 64 lower-case hexadecimal digits. */
             sha256: string;
         };
+        /**
+         * @description What a link opens.
+         * @enum {string}
+         */
+        Opens: "page" | "file";
         /** @description How many outputs one request may ask for. */
         Outputs: {
             /**
@@ -1922,6 +2211,180 @@ export interface operations {
             };
         };
     };
+    list_links: {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Only those of this asset. */
+                asset_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Link"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLink"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description The ending is taken, or there are 1000 links. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinkFigures"];
+                };
+            };
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    edit_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_me: {
         parameters: {
             query?: never;
@@ -2491,6 +2954,295 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description To the file, by an address that is valid for a minute (a film: for its length and five minutes). */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such link. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It has ended. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unlock_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        /** @description `password` */
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description To the file. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Another password. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such link. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It has ended. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Too many wrong passwords. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    link_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the file. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It needs the password. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is no such link. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It has ended. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    link_player: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The player. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such film. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The link has ended. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    link_poster: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the picture. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is none. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The link has ended. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_visit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
