@@ -18,6 +18,8 @@ export async function look(world, visitor, name) {
       await world.step(`${name}, ${colorScheme}, ${screen}: no accessibility violation`, async () => {
         await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
         await page.setViewportSize(size);
+        // Colours change in a frame, which on a busy machine takes its time.
+        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
         assert.deepEqual(await accessibilityProblems(page), []);
         const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert.ok(sideways <= 0, `the page scrolls sideways by ${sideways} pixels`);
