@@ -6,10 +6,12 @@ edition's, because that is where its issuer sends browsers back to, and the test
 Usage: stack.py FOLDER-OF-THE-PROGRAMS
 """
 
+import hashlib
 import io
 import pathlib
 import sys
 import urllib.parse
+import urllib.request
 
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import serialization
@@ -55,6 +57,7 @@ def journey(cloud, origin, provider):
     # One that comes before its request is known is sent back, and comes again.
     until("the provider's callbacks are taken", lambda: provider.callbacks.count(204) == 2)
     library(browser, [film, asset])
+    upload(cloud, browser)
     link(cloud, browser, asset)
     logs(cloud, asked)
     rights(cloud)
@@ -183,6 +186,24 @@ def video(cloud, browser):
     for thumbnail in asset["thumbnails"]:
         decoded(cloud, browser, thumbnail)
     return asset
+
+
+def upload(cloud, browser):
+    """A picture of one's own: to the bucket by a signed address, checked there, and from there to the provider."""
+    content = io.BytesIO()
+    Image.new("RGB", (120, 80), "teal").save(content, "PNG")
+    body = content.getvalue()
+    begun = browser.ask("POST", "/api/v1/uploads", {"purpose": "image", "content_type": "image/png", "bytes": len(body),
+                                                    "sha256": hashlib.sha256(body).hexdigest()})
+    check("a place for a picture is given", begun.status == 201, begun.body)
+    ticket, place = begun.json(), begun.json()["upload"]
+    sent = urllib.request.Request(place["url"], data=body, method=place["method"], headers=place["headers"])
+    check("which takes it", urllib.request.urlopen(sent, timeout=30).status == 200)
+    check("it is accepted", (now := browser.ask("POST", f"/api/v1/uploads/{ticket['id']}/complete")).status == 200, now.body)
+    keys = [entry["Key"] for entry in cloud.client("s3").list_objects_v2(Bucket=cloud.names["UploadsBucket"])["Contents"]]
+    check("only what was made of it is kept", keys == [f"clean/{ticket['id']}.jpg"], keys)
+    [asset] = browser.make("esrgan", {"scale": 2}, {"images": [ticket["id"]]})["assets"]
+    check("it is enlarged", decoded(cloud, browser, asset["media"]).size == (240, 160))
 
 
 def library(browser, assets):
