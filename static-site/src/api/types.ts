@@ -133,4 +133,3 @@ export type LinkChange = Schemas["LinkChange"];
 export type UploadTicket = Schemas["UploadTicket"];
 
 export type UploadedPicture = Schemas["UploadedPicture"];
-}
