@@ -5,7 +5,7 @@ import { computed, effect, signal } from "@preact/signals";
 import type { ParameterValue } from "../api/types";
 import { type Draft, type ImageSlot, type PickedImage, emptyDraft, formFor, parseDraft } from "../form/model-form";
 import { modelById, models } from "./models";
-import { me } from "./session";
+import { isLeaving, me } from "./session";
 
 export const draft = signal<Draft>(emptyDraft());
 
@@ -62,7 +62,7 @@ export function startDraft(): void {
   let unsaved = false;
   const saveNow = () => {
     clearTimeout(timer);
-    if (unsaved && key !== null) save(key, draft.peek());
+    if (unsaved && key !== null && !isLeaving()) save(key, draft.peek());
     unsaved = false;
   };
   effect(() => {

@@ -76,8 +76,16 @@ export async function renewMedia(): Promise<boolean> {
   return true;
 }
 
+let leaving = false;
+
+/** Whether this page belongs to nobody any more, and must not keep anything. */
+export function isLeaving(): boolean {
+  return leaving;
+}
+
 export async function signOut(): Promise<void> {
   await request("POST", "/auth/logout", { absolute: true });
+  leaving = true;
   const id = me.value?.id;
   if (id) {
     // On a shared computer the next person must not find the prompt.
