@@ -58,18 +58,43 @@ async fn each_failure_is_named_and_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_not_sent_again_and_ends_as_unknown() {
+    for prompt in ["[[submit:lost]] a fox", "[[submit:unavailable]] a fox"] {
+        let world = World::start_at(&[], still()).await;
+        let ada = world.user("ada").await;
+        let id = ada.accepted(&picture(prompt)).await;
+        let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
+        assert_eq!(generation["state"], "queued", "{generation}");
+        assert_eq!(ada.ledger("reserved").await, 1);
+        // The model's own five minutes, and five for waiting in the provider's queue. What is woken every minute finds it then.
+        world.clock.advance(601_000);
+        let jobs = shared::jobs::Jobs::new(&world.platform).await.unwrap();
+        jobs.sweep().await.unwrap();
+        let over = ada.follow(&id).await;
+        assert_eq!((&over["state"], &over["error"]["code"]), (&json!("unknown"), &json!("unknown-outcome")), "{over}");
+        assert_free(&world, &ada, &over).await;
+        world.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_never_comes_whole_is_tried_again_until_it_is_gone() {
     let world = World::start_at(&[], still()).await;
     let ada = world.user("ada").await;
-    let id = ada.accepted(&picture("[[submit:lost]] a fox")).await;
-    let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
-    assert_eq!(generation["state"], "queued", "{generation}");
-    assert_eq!(ada.ledger("reserved").await, 1);
-    // The model's own five minutes, and five for waiting in the provider's queue. What is woken every minute finds it then.
-    world.clock.advance(601_000);
+    let id = ada.accepted(&png("[[media:cut]] a fox")).await;
+    ada.until(&id, |generation| generation["state"] == "storing").await;
+    // The provider keeps it for an hour.
+    world.clock.advance(4_501_000);
     let jobs = shared::jobs::Jobs::new(&world.platform).await.unwrap();
     jobs.sweep().await.unwrap();
     let over = ada.follow(&id).await;
-    assert_eq!((&over["state"], &over["error"]["code"]), (&json!("unknown"), &json!("unknown-outcome")), "{over}");
+    assert_eq!(over["state"], "failed", "{over}");
+    let message = over["error"]["message"].as_str().unwrap();
+    assert!(
+        over["error"]["code"] == "storing-failed"
+            && message.contains("could not be copied to your library")
+            && message.ends_with("Nothing was charged for it."),
+        "{message}"
+    );
     assert_free(&world, &ada, &over).await;
     world.shutdown().await;
 }

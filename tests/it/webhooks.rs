@@ -157,6 +157,7 @@ async fn callbacks_that_prove_nothing_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_becomes_of_a_callback_each_call_ends_once() {
     let world = World::start().await;
+    world.edition.provider().unwrap().update_settings(|settings| settings.late_delay = std::time::Duration::from_secs(4));
     let ada = world.user("ada").await;
     for (prompt, state) in [
         ("a fox", "complete"),
@@ -164,6 +165,7 @@ async fn whatever_becomes_of_a_callback_each_call_ends_once() {
         ("[[webhook:lost]] a fox", "complete"),
         ("[[webhook:late]] a fox", "complete"),
         ("[[webhook:forged]] a fox", "complete"),
+        ("[[run:late]] a fox", "complete"),
         ("[[webhook:payload-error]] a fox", "complete"),
         // The callback is there before the answer to our submission, or instead of it.
         ("[[submit:slow]] a fox", "complete"),
@@ -181,7 +183,7 @@ async fn whatever_becomes_of_a_callback_each_call_ends_once() {
         assert_eq!(ada.all("/api/v1/assets").await.len(), assets + delivered, "{prompt}");
     }
     assert_eq!(world.platform.db.slots(ada.user().id).await.unwrap().running, 0);
-    assert_eq!(ada.ledger("reserved").await, 12);
-    assert_eq!((ada.ledger("charged").await, ada.ledger("returned").await), (10, 2));
+    assert_eq!(ada.ledger("reserved").await, 13);
+    assert_eq!((ada.ledger("charged").await, ada.ledger("returned").await), (11, 2));
     world.shutdown().await;
 }
