@@ -135,6 +135,9 @@ pub const STATES: [CallState; 10] = [
 ];
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
