@@ -30,6 +30,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Requests at a time; more are told to slow down, as DynamoDB does it. The engine works on one at a time anyway.
 const MAX_REQUESTS: usize = 256;
 const TARGET: &str = "DynamoDB_20120810.";
+/// As DynamoDB words it.
+const EMPTY_KEY: &str =
+    "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value.";
 
 /// Why the table can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +185,7 @@ fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Option<Result<
     Some(match operation {
         "GetItem" => run(body, |request| database.get_item(request)),
         "BatchGetItem" => run(body, |request| database.batch_get_item(request)),
+        "Query" if asks_for_nothing(body) => Err(DynoxideError::ValidationException(EMPTY_KEY.to_owned())),
         "Query" => run(body, |request| database.query(request)),
         "Scan" => run(body, |request| database.scan(request)),
         "PutItem" => run(body, |request| database.put_item(request)),
@@ -193,6 +197,13 @@ fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Option<Result<
         "DescribeTable" => run(body, |request| database.describe_table(request)),
         _ => return None,
     })
+}
+
+/// DynamoDB takes no empty text as a part of a key, and in our queries every value is one. The engine takes it for "everything".
+fn asks_for_nothing(query: &[u8]) -> bool {
+    let query: serde_json::Value = serde_json::from_slice(query).unwrap_or_default();
+    let values = query["ExpressionAttributeValues"].as_object();
+    values.is_some_and(|values| values.values().any(|value| value["S"] == ""))
 }
 
 fn run<I: DeserializeOwned, O: Serialize>(

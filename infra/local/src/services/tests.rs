@@ -107,6 +107,15 @@ async fn the_table_is_the_templates_and_keeps_what_is_written() {
     let world = World::start(place.path()).await;
     let found = table(&world).get_item().table_name(TABLE).key("pk", S("a".to_owned())).key("sk", S("b".to_owned())).send().await;
     assert!(found.unwrap().item.is_some());
+
+    // What DynamoDB refuses must not work here.
+    let list = |from: &str| {
+        let query = table(&world).query().table_name(TABLE).key_condition_expression("pk = :p AND begins_with(sk, :s)");
+        query.expression_attribute_values(":p", S("a".to_owned())).expression_attribute_values(":s", S(from.to_owned())).send()
+    };
+    assert_eq!(list("b").await.unwrap().count, 1);
+    let refused = list("").await.unwrap_err().into_service_error();
+    assert_eq!(aws_sdk_dynamodb::error::ProvideErrorMetadata::code(&refused), Some("ValidationException"));
     world.end().await;
 }
 
