@@ -10,7 +10,7 @@ use serde::Serialize;
 use shared::db::keys::month_of;
 use shared::domain::limits::Limits;
 use shared::domain::user::{Role, Scope};
-use shared::http::{ApiError, ApiResult, CurrentUser};
+use shared::http::{ApiError, ApiResult, CurrentUser, rate_limits};
 use shared::id::UserId;
 use shared::runtime::Platform;
 use utoipa::ToSchema;
@@ -76,7 +76,8 @@ pub(crate) struct Usage {
 
 /// Show my profile, limits and usage.
 ///
-/// A browser also gets the cookies that open its media, for an hour at most: repeat the call before that.
+/// A browser also gets the cookies that open its media, for an hour at most: repeat the call before that. `RateLimit` says what is
+/// left of each limit, as with every request to generate.
 #[utoipa::path(get, path = "/api/v1/me", tag = "account", responses((status = 200, body = Me)))]
 pub(crate) async fn get_me(State(platform): State<Platform>, current: CurrentUser) -> ApiResult<impl IntoResponse> {
     current.require(Scope::Read)?;
@@ -88,11 +89,17 @@ pub(crate) async fn get_me(State(platform): State<Platform>, current: CurrentUse
             cookies.append(SET_COOKIE, HeaderValue::try_from(cookie).map_err(ApiError::internal)?);
         }
     }
-    let month = month_of(now);
-    let quota = platform.db.quota(current.id(), &month).await?;
+    let counters = platform.db.counters(current.id(), now).await?;
     let user = current.user;
     let limits = user.limits(platform.config.limits);
-    let usage = Usage { month, used: quota.charged, reserved: quota.reserved(), remaining: limits.monthly.saturating_sub(quota.taken) };
+    let mut headers = rate_limits(&limits, &counters, now);
+    headers.extend(cookies);
+    let usage = Usage {
+        month: month_of(now),
+        used: counters.charged,
+        reserved: counters.taken.saturating_sub(counters.charged),
+        remaining: limits.monthly.saturating_sub(counters.taken),
+    };
     let me = Me {
         id: user.id,
         email: user.email,
@@ -104,5 +111,5 @@ pub(crate) async fn get_me(State(platform): State<Platform>, current: CurrentUse
         limits: limits.into(),
         usage,
     };
-    Ok((cookies, Json(me)))
+    Ok((headers, Json(me)))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use shared::domain::money::Money;
 use shared::domain::request::{NewGeneration, ValidGeneration, validate};
 use shared::http::reading::generation_views;
 use shared::http::view::GenerationView;
-use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, Code, CurrentUser};
+use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, Code, CurrentUser, with_rate_limits};
 use shared::id::GenerationId;
 use shared::jobs::{self, InputError, Jobs};
 use shared::provider::catalogue;
@@ -56,18 +56,30 @@ async fn estimate_generation(
 /// Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
 /// (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
 /// Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
-#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView)))]
+/// Every answer says in `RateLimit` what is left after it: of the requests of the hour, the outputs of the day, the units of the month.
+#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView, headers(("RateLimit", description = "What is left of each limit (`r`), and for how many seconds (`t`)."), ("RateLimit-Policy", description = "The limits (`q`) and their windows in seconds (`w`)."))))))]
 async fn create_generation(
     user: CurrentUser,
     State(platform): State<Platform>,
     headers: HeaderMap,
-    ApiJson(request): ApiJson<NewGeneration>,
-) -> ApiResult<impl IntoResponse> {
+    request: ApiResult<ApiJson<NewGeneration>>,
+) -> Response {
+    let answer = create(&platform, &user, &headers, request).await.into_response();
+    with_rate_limits(&platform, &user, answer).await
+}
+
+async fn create(
+    platform: &Platform,
+    user: &CurrentUser,
+    headers: &HeaderMap,
+    request: ApiResult<ApiJson<NewGeneration>>,
+) -> ApiResult<impl IntoResponse + use<>> {
     user.require(Scope::Generate)?;
-    let key = idempotency_key(&headers)?;
+    let ApiJson(request) = request?;
+    let key = idempotency_key(headers)?;
     let body_hash = body_hash(&request)?;
     let (model, request) = check(request)?;
-    let id = match accept(&platform, &user, (model, request), (key, &body_hash)).await {
+    let id = match accept(platform, user, (model, request), (key, &body_hash)).await {
         Ok(id) => id,
         // A limit that was lowered since, or an upload that has ended, must not turn a repetition into a refusal.
         Err(refused) if matches!(refused.code(), Code::Validation | Code::QuotaExhausted | Code::RateLimited) => {
@@ -80,7 +92,7 @@ async fn create_generation(
         Err(refused) => return Err(refused),
     };
     let generation = platform.db.generation(user.id(), id).await?.ok_or_else(ApiError::not_found)?;
-    accepted(&platform, &user, generation).await
+    accepted(platform, user, generation).await
 }
 
 /// Reserves and starts what was asked for; its id, or that of the generation that the key stands for already.

@@ -1,5 +1,6 @@
 //! A user's counters: the month's units, the day's outputs and uploads, the hour's requests, the running calls.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::expr::n;
@@ -34,6 +35,20 @@ impl Quota {
     }
 }
 
+/// What the limits of a month, a day and an hour are held against.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Reserved and charged units of this month.
+    pub taken: u32,
+    /// Charged units of this month.
+    pub charged: u32,
+    /// Outputs of this day.
+    pub outputs: u32,
+    /// Requests to generate of this hour.
+    pub requests: u32,
+}
+
 /// A user's running calls.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub struct Slots {
@@ -52,6 +67,23 @@ impl Db {
     /// [`DbError`] when the table can't be read.
     pub async fn quota(&self, user: UserId, month: &str) -> Result<Quota, DbError> {
         Ok(self.get(&keys::quota(user, month)).await?.unwrap_or_default())
+    }
+
+    /// The counters of the month, the day and the hour that `now` is in: one batch.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be read.
+    pub async fn counters(&self, user: UserId, now: Timestamp) -> Result<Counters, DbError> {
+        let keys =
+            [keys::quota(user, &keys::month_of(now)), keys::day(user, &keys::date_of(now)), keys::rate(user, "generate", &keys::hour_of(now))];
+        let found: Vec<Counters> = self.get_many(&keys).await?;
+        // Each item has names of its own.
+        Ok(found.into_iter().fold(Counters::default(), |all, one| Counters {
+            taken: all.taken + one.taken,
+            charged: all.charged + one.charged,
+            outputs: all.outputs + one.outputs,
+            requests: all.requests + one.requests,
+        }))
     }
 
     /// The months of `user`, newest first.

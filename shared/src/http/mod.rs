@@ -12,6 +12,7 @@ mod extract;
 mod identity;
 mod openapi;
 mod page;
+mod rate_limit;
 pub mod reading;
 pub mod view;
 
@@ -21,5 +22,6 @@ pub use error::{ApiError, ApiResult, Code, Problem};
 pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, RawBody, parse_json};
 pub use openapi::openapi;
 pub use page::{List, Page};
+pub use rate_limit::{rate_limits, with_rate_limits};
 
 pub use crate::auth::CurrentUser;

@@ -22,7 +22,7 @@ pub use fit::fit_inputs;
 #[cfg(feature = "codec")]
 pub use import::import;
 pub use inputs::{InputError, Picture, check_inputs};
-pub use plan::{plan, resets};
+pub use plan::{Windows, plan, resets};
 #[cfg(feature = "video")]
 pub use poster::make_poster;
 

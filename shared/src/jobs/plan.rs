@@ -85,6 +85,25 @@ fn random_seed(model: &Model) -> Option<u64> {
     Some(u64::from_be_bytes(crate::id::random()) % most.saturating_add(1).max(1))
 }
 
+/// How many seconds the month, the day and the hour have that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// 28 to 31 days.
+    pub month: u64,
+    /// Always the same in UTC.
+    pub day: u64,
+    /// Always the same.
+    pub hour: u64,
+}
+
+impl Windows {
+    /// Around `now` (UTC).
+    pub fn at(now: Timestamp) -> Self {
+        let days = u64::try_from(now.to_zoned(TimeZone::UTC).days_in_month()).unwrap_or(30);
+        Self { month: days * 86_400, day: 86_400, hour: 3_600 }
+    }
+}
+
 /// Seconds until the next month, day and hour begin (UTC): what `Retry-After` says.
 pub fn resets(now: Timestamp) -> (u64, u64, u64) {
     let zoned = now.to_zoned(TimeZone::UTC);
