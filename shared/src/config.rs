@@ -98,6 +98,8 @@ pub struct Config {
     pub fal_queue: Url,
     /// `FAL_MEDIA_ORIGINS`: exact origins, or `https://*.host` for subdomains, from which results may be fetched.
     pub fal_media_origins: Vec<String>,
+    /// `CALLBACK_ORIGINS`: exact origins that clients may have called besides public ones on https, whatever address they have.
+    pub callback_origins: Vec<String>,
     /// Callbacks of the provider, if it can reach `PUBLIC_ORIGIN`; polling alone otherwise.
     pub webhooks: Option<Webhooks>,
     /// `MEDIA_KEY_PAIR_ID`: the CDN's name of the key that signs media cookies and addresses.
@@ -133,6 +135,8 @@ pub struct Deadlines {
     pub waiting: i64,
     /// A stored video without a poster is queued again after this long.
     pub poster: i64,
+    /// A client's callback whose task was lost is queued again after this long.
+    pub callback: i64,
 }
 
 impl Config {
@@ -214,6 +218,7 @@ impl Config {
             result: number("DEADLINE_SECONDS_RESULT", 60).into(),
             waiting: number("DEADLINE_SECONDS_WAITING", 60).into(),
             poster: number("DEADLINE_SECONDS_POSTER", 120).into(),
+            callback: number("DEADLINE_SECONDS_CALLBACK", 60).into(),
         };
         let secrets_port = u16::try_from(number(EXTENSION_PORT, 2773)).unwrap_or_else(|_| {
             problems.push(format!("{EXTENSION_PORT} must be a port"));
@@ -236,6 +241,7 @@ impl Config {
                 allowed_domains: list(env.get("ALLOWED_EMAIL_DOMAINS")),
                 fal_queue,
                 fal_media_origins: list(Some(env.get("FAL_MEDIA_ORIGINS").unwrap_or("https://*.fal.media"))),
+                callback_origins: list(env.get("CALLBACK_ORIGINS")),
                 webhooks,
                 media_key_pair,
                 limits,

@@ -17,6 +17,7 @@ use crate::db::Db;
 use crate::jobs::StepError;
 use crate::media::Media;
 use crate::media::signed::{InvalidKey, MediaSigner};
+use crate::outbound::{Guard, Origins};
 use crate::provider::Provider;
 use crate::provider::fal::Fal;
 use crate::queue::Queues;
@@ -40,6 +41,9 @@ pub struct Platform {
     pub secrets: Secrets,
     /// For everything outside AWS: no redirects, explicit time-outs at each call.
     pub http: reqwest::Client,
+    /// Decides which addresses of clients may be called when a generation is over.
+    pub callbacks: Guard,
+    callback_client: Arc<OnceCell<reqwest::Client>>,
     /// Built when first needed: most functions never ask the provider.
     provider: Arc<OnceCell<Arc<dyn Provider>>>,
     signer: Arc<OnceCell<Arc<MediaSigner>>>,
@@ -79,6 +83,8 @@ impl Platform {
             queues: Queues::new(&sdk, env, &config),
             secrets: Secrets::new(&config, env.get("AWS_SESSION_TOKEN"), http.clone()),
             http,
+            callbacks: Guard::new(Origins::any_public(&config.callback_origins)),
+            callback_client: Arc::default(),
             provider: Arc::default(),
             signer: Arc::default(),
             clock,
@@ -97,6 +103,15 @@ impl Platform {
             Ok::<_, StepError>(Arc::new(fal) as Arc<dyn Provider>)
         });
         provider.await.cloned()
+    }
+
+    /// For calls to clients' addresses that [`Platform::callbacks`] has let through.
+    ///
+    /// # Errors
+    /// When no TLS client can be built.
+    #[cfg(feature = "view")]
+    pub async fn callback_client(&self) -> Result<&reqwest::Client, StepError> {
+        Ok(self.callback_client.get_or_try_init(|| async { self.callbacks.client(crate::jobs::callback::PATIENCE) }).await?)
     }
 
     /// What signs media cookies and addresses.

@@ -22,6 +22,7 @@ pub fn routes() -> OpenApiRouter<Platform> {
         .routes(routes!(sign_in::finish_sign_in))
         .routes(routes!(sign_in::sign_out))
         .routes(routes!(me::get_me))
+        .routes(routes!(me::get_webhook_secret))
         .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
@@ -51,7 +52,7 @@ mod tests {
                 operations += 1;
             }
         }
-        assert_eq!(operations, 10);
+        assert_eq!(operations, 11);
         let text = api.to_string();
         for reference in text.split("#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();

@@ -18,6 +18,7 @@ use shared::http::view::GenerationView;
 use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, Code, CurrentUser, with_rate_limits};
 use shared::id::GenerationId;
 use shared::jobs::{self, InputError, Jobs};
+use shared::outbound;
 use shared::provider::catalogue;
 use shared::runtime::Platform;
 use utoipa::ToSchema;
@@ -57,7 +58,7 @@ async fn estimate_generation(
 /// (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
 /// Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
 /// Every answer says in `RateLimit` what is left after it: of the requests of the hour, the outputs of the day, the units of the month.
-#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView, headers(("RateLimit", description = "What is left of each limit (`r`), and for how many seconds (`t`)."), ("RateLimit-Policy", description = "The limits (`q`) and their windows in seconds (`w`)."))))))]
+#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView, headers(("RateLimit", description = "What is left of each limit (`r`), and for how many seconds (`t`)."), ("RateLimit-Policy", description = "The limits (`q`) and their windows in seconds (`w`).")))))]
 async fn create_generation(
     user: CurrentUser,
     State(platform): State<Platform>,
@@ -102,6 +103,7 @@ async fn accept(
     (model, request): (&'static Model, ValidGeneration),
     (key, body_hash): (&str, &str),
 ) -> ApiResult<GenerationId> {
+    check_callback(platform, request.callback_url.as_deref()).await?;
     let pictures = jobs::check_inputs(platform, user.id(), model, &request.inputs).await.map_err(unusable)?;
     let copies = jobs::fit_inputs(platform, &pictures).await.map_err(unusable)?;
     let now = platform.clock.now();
@@ -160,14 +162,27 @@ fn check(request: NewGeneration) -> ApiResult<(&'static Model, ValidGeneration)>
     let model = catalogue::find(&request.model)
         .ok_or_else(|| ApiError::invalid("model", "not-an-option", "There is no such model; GET /api/v1/models lists them."))?;
     let request = validate(model, request).map_err(ApiError::validation)?;
-    // Said rather than dropped: nobody has a collection yet, and nobody is called back.
+    // Said rather than dropped: nobody has a collection yet.
     if request.collection.is_some() {
         return Err(ApiError::invalid("collection", "not-an-option", "There is no such collection."));
     }
-    if request.callback_url.is_some() {
-        return Err(ApiError::invalid("callback_url", "not-supported", "Callbacks aren't offered yet; follow the generation instead."));
-    }
     Ok((model, request))
+}
+
+/// Whether we may call the address that is to be told. Looked at again when it is called.
+async fn check_callback(platform: &Platform, url: Option<&str>) -> ApiResult<()> {
+    let Some(url) = url else { return Ok(()) };
+    let checked = match platform.callbacks.check(url) {
+        Ok(url) => platform.callbacks.find(&url).await,
+        Err(refusal) => Err(refusal),
+    };
+    checked.map_err(|refusal| {
+        let message = match refusal {
+            outbound::Refusal::Unknown => "Nobody knows the host of this address.",
+            _ => "Only https addresses on port 443 of a public host are called.",
+        };
+        ApiError::invalid("callback_url", "not-allowed", message)
+    })
 }
 
 fn unusable(error: InputError) -> ApiError {

@@ -5,7 +5,7 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use serde_json::Value;
-use shared::jobs::{Jobs, StepError};
+use shared::jobs::{Jobs, StepError, call_back};
 use shared::queue::{JobError, Task, run_batch};
 use shared::runtime::Platform;
 
@@ -18,13 +18,13 @@ pub async fn handle(platform: &Platform, event: SqsEvent) -> SqsBatchResponse {
 }
 
 async fn work(platform: &Platform, task: Task) -> Result<(), StepError> {
-    let jobs = Jobs::new(platform).await?;
     match task {
         Task::Start { user } => match platform.db.user(user).await? {
-            Some(user) => jobs.try_start(&user).await,
+            Some(user) => Jobs::new(platform).await?.try_start(&user).await,
             None => Ok(()),
         },
-        Task::Poll { call, polls } => jobs.poll(call, polls).await,
+        Task::Poll { call, polls } => Jobs::new(platform).await?.poll(call, polls).await,
+        Task::CallBack { user, generation } => call_back(platform, user, generation).await,
     }
 }
 

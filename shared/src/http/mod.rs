@@ -14,7 +14,6 @@ mod openapi;
 mod page;
 mod rate_limit;
 pub mod reading;
-pub mod view;
 
 pub use app::{MAX_BODY_BYTES, RequestId, app};
 pub use docs::{docs_page, escape};
@@ -25,3 +24,4 @@ pub use page::{List, Page};
 pub use rate_limit::{rate_limits, with_rate_limits};
 
 pub use crate::auth::CurrentUser;
+pub use crate::view;

@@ -117,8 +117,11 @@ impl Jobs {
             // A call that was given up stays listed: a late word may still come.
             due: (event == Event::GaveUp).then(|| now + SignedDuration::from_secs(60)),
         };
-        if won(self.platform.db.settle(call, &outcome, now).await)? && call.state.holds_slot() {
-            self.platform.queues.task(&Task::Start { user: call.user }, Duration::ZERO).await?;
+        if won(self.platform.db.settle(call, &outcome, now).await)? {
+            if call.state.holds_slot() {
+                self.platform.queues.task(&Task::Start { user: call.user }, Duration::ZERO).await?;
+            }
+            super::tell(&self.platform, call).await?;
         }
         Ok(())
     }

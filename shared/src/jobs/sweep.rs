@@ -1,5 +1,8 @@
 //! The guarantee behind every fast path: what is due is looked at again, until it is over.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Jobs, StepError, won};
@@ -7,8 +10,11 @@ use crate::db::Lost;
 use crate::db::jobs::Due;
 use crate::db::keys::OPEN_SHARDS;
 use crate::domain::asset::{Asset, PosterState};
+use crate::domain::callback::{Callback, CallbackState};
 use crate::domain::generation::Call;
 use crate::domain::job::CallState;
+use crate::id::UserId;
+use crate::queue::Task;
 
 /// Looked at in one run, over all shards.
 const MOST: i32 = 200;
@@ -16,6 +22,9 @@ const MOST: i32 = 200;
 /// How long a poster is waited for after each request, as a multiple of its deadline: 2 minutes, 10 minutes, 1, 6 and 24 hours by
 /// default. What takes down `thumbnailer` for a night costs no poster; a video that nothing comes of is given up after that.
 const POSTER_PAUSES: [i64; 5] = [1, 5, 30, 180, 720];
+
+/// Callbacks of one user that are queued in one run: addresses that hang can't take up all of `worker`.
+const CALLBACKS_AT_ONCE: usize = 5;
 
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,10 +42,11 @@ impl Jobs {
     /// [`StepError`] when not even the list can be read.
     pub async fn sweep(&self) -> Result<Swept, StepError> {
         let mut swept = Swept::default();
+        let mut called = HashMap::new();
         for shard in 0..OPEN_SHARDS {
             for due in self.platform.db.due(shard, self.platform.clock.now(), MOST / i32::from(OPEN_SHARDS)).await? {
                 swept.due += 1;
-                if let Err(error) = self.sweep_one(due).await {
+                if let Err(error) = self.sweep_one(due, &mut called).await {
                     swept.failed += 1;
                     tracing::warn!(?due, error = &error as &dyn std::error::Error, "open work could not be looked at");
                 }
@@ -45,7 +55,7 @@ impl Jobs {
         Ok(swept)
     }
 
-    async fn sweep_one(&self, due: Due) -> Result<(), StepError> {
+    async fn sweep_one(&self, due: Due, called: &mut HashMap<UserId, usize>) -> Result<(), StepError> {
         match due {
             Due::Call(id) => match self.platform.db.call(id).await? {
                 Some(call) => self.sweep_call(&call).await,
@@ -55,6 +65,12 @@ impl Jobs {
                 let Some(asset) = self.platform.db.asset(user, id).await? else { return Ok(()) };
                 if asset.poster == PosterState::Pending { self.sweep_poster(&asset).await } else { Ok(()) }
             }
+            Due::Callback(user, id) => match self.platform.db.callback(user, id).await? {
+                Some(callback) if callback.state == CallbackState::Pending => {
+                    self.sweep_callback(&callback, called.entry(user).or_default()).await
+                }
+                _ => Ok(()),
+            },
         }
     }
 
@@ -70,6 +86,27 @@ impl Jobs {
         self.platform.queues.make_poster(asset.user, asset.id).await?;
         let due = self.later(self.platform.config.deadlines.poster.saturating_mul(*pause));
         Ok(self.platform.db.poster_asked(asset, due).await?)
+    }
+
+    /// Queues a callback whose generation is over. While it isn't, it is looked at less and less often: its end sends a task of its own.
+    async fn sweep_callback(&self, callback: &Callback, called: &mut usize) -> Result<(), StepError> {
+        let pause = self.platform.config.deadlines.callback;
+        let generation = self.platform.db.generation(callback.user, callback.generation).await?;
+        let again = if generation.is_some_and(|generation| generation.open > 0) {
+            let age = self.platform.clock.now().duration_since(callback.created_at).as_secs();
+            age.clamp(pause, pause.saturating_mul(10))
+        } else {
+            *called += 1;
+            if *called <= CALLBACKS_AT_ONCE {
+                let task = Task::CallBack { user: callback.user, generation: callback.generation };
+                self.platform.queues.task(&task, Duration::ZERO).await?;
+            }
+            pause
+        };
+        match self.platform.db.postpone_callback(callback, self.later(again)).await {
+            Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
+            Err(Lost::Failed(error)) => Err(error.into()),
+        }
     }
 
     async fn sweep_call(&self, call: &Call) -> Result<(), StepError> {
