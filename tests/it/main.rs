@@ -3,8 +3,11 @@
 
 mod auth;
 mod bad_input;
+mod books;
+mod callbacks;
 mod check;
 mod crash;
+mod dead_letters;
 mod failures;
 mod journey;
 mod library;
@@ -12,6 +15,7 @@ mod limits;
 mod links;
 mod privacy;
 mod rules;
+mod table;
 mod template;
 mod uploads;
 mod video;

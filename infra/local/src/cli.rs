@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use local_standins::provider::Settings;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::domain::user::{Role, Scope};
+use shared::jobs::verify::Books;
+use shared::queue::QueueName;
 use tracing_subscriber::EnvFilter;
 
 use crate::edge::PublicOrigin;
@@ -45,6 +47,7 @@ Environment:
   ALLOWED_EMAIL_DOMAINS domains that may sign in, separated by commas; empty lets everybody in
   LIMIT_MONTHLY_UNITS, LIMIT_DAILY_OUTPUTS, LIMIT_HOURLY_REQUESTS, LIMIT_RUNNING_CALLS, LIMIT_RUNNING_VIDEOS
                         what a user may do, unless an admin has set something else
+  CALLBACK_ORIGINS      origins that a callback_url may have though they aren't public https ones, separated by commas
   STAND_IN_DELAY_MS     how long the provider stand-in lets a request wait, and then run, in milliseconds each
   RUST_LOG              what is logged to standard error: warn (default), info (a line per request), debug
 
@@ -52,7 +55,7 @@ Safari doesn't keep the secure cookies of http://localhost; use Chrome, Chromium
 
 const DEFAULT_PORT: u16 = 8080;
 /// Variables of the functions that may be set from outside.
-const PASSED_ON: [&str; 4] = ["ALLOWED_EMAIL_DOMAINS", "FAL_ACCOUNT_ID", "LIMIT_", "DEADLINE_SECONDS_"];
+const PASSED_ON: [&str; 5] = ["ALLOWED_EMAIL_DOMAINS", "CALLBACK_ORIGINS", "FAL_ACCOUNT_ID", "LIMIT_", "DEADLINE_SECONDS_"];
 
 #[derive(Debug, Args)]
 struct Serve {
@@ -92,6 +95,17 @@ enum Command {
     Admin(Admin),
     /// Say what is configured, and ask each service whether it works. Changes nothing; fails when something must be mended.
     Check,
+    /// Send dead letters, messages that failed five times, back to their queue. Remedy first what made them fail.
+    Redrive {
+        /// results, videos or tasks; all of them when it is left out.
+        #[arg(value_parser = queue)]
+        queue: Option<QueueName>,
+    },
+    /// Say whether usage, ledger and library agree. Changes nothing; fails when they don't.
+    Verify {
+        /// E-mail address or id of the person; everybody when it is left out.
+        person: Option<String>,
+    },
     /// Write the data folder to one file, while the edition runs or not.
     Backup {
         /// The new file. It holds keys and everything that users have made: keep it safe.
@@ -135,6 +149,11 @@ impl Cli {
             }
             Some(Command::Admin(command)) => admin(&operator_options(self.data)?, command),
             Some(Command::Check) => probe(&operator_options(self.data)?),
+            Some(Command::Redrive { queue }) => {
+                let redriven = in_runtime(operator::redrive(&operator_options(self.data)?, queue))?;
+                redriven.iter().try_for_each(|(queue, messages)| print(&format!("{} {messages}", queue.as_str())))
+            }
+            Some(Command::Verify { person }) => verify(&operator_options(self.data)?, person.as_deref()),
             Some(Command::Backup { file }) => Ok(operator::backup(&self.data, &file)?),
             Some(Command::Restore { file }) => Ok(operator::restore(&file, &self.data)?),
         }
@@ -172,6 +191,21 @@ fn probe(options: &Options) -> anyhow::Result<()> {
     }
 }
 
+fn verify(options: &Options, person: Option<&str>) -> anyhow::Result<()> {
+    let checked = in_runtime(operator::verify(options, person))?;
+    let mut wrong = 0;
+    for (user, books) in &checked {
+        for problem in &books.problems {
+            print(&format!("{}: {problem}", user.id))?;
+            wrong += 1;
+        }
+    }
+    anyhow::ensure!(wrong == 0, "{wrong} things don't agree");
+    let sum = |count: fn(&Books) -> usize| checked.iter().map(|(_, books)| count(books)).sum::<usize>();
+    let (generations, lines, assets) = (sum(|books| books.generations), sum(|books| books.lines), sum(|books| books.assets));
+    print(&format!("{} people, {generations} generations, {lines} ledger lines, {assets} assets: all agree", checked.len()))
+}
+
 fn in_runtime<T, E: Into<anyhow::Error>>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime can't be started")?;
     runtime.block_on(work).map_err(Into::into)
@@ -181,6 +215,10 @@ fn in_runtime<T, E: Into<anyhow::Error>>(work: impl Future<Output = Result<T, E>
 fn print(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("standard output can't be written")
+}
+
+fn queue(text: &str) -> Result<QueueName, String> {
+    QueueName::parse(text).ok_or_else(|| "the queues are results, videos and tasks".to_owned())
 }
 
 fn scope(text: &str) -> Result<Scope, String> {

@@ -10,6 +10,7 @@ use crate::db::users::{Directory, UserChange};
 use crate::db::{Db, DbError};
 use crate::domain::user::{Identity, Role, User};
 use crate::id::UserId;
+use crate::queue::DeadLetterError;
 
 /// Why a command can't be done.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum OperatorError {
     /// The table failed.
     #[error(transparent)]
     Table(#[from] DbError),
+    /// A queue failed.
+    #[error(transparent)]
+    Queue(#[from] DeadLetterError),
 }
 
 /// The one person with this address, or with this id.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::expr::{n, s};
 use super::ledger::{LedgerKind, LedgerLine, write_line};
-use super::{Cond, Db, DbError, Item, Lost, Page, Range, Write, assets, attribute, decode, encode, keys, quota, stamp};
+use super::{Cond, Db, DbError, Item, Lost, Page, Range, Write, assets, attribute, callbacks, decode, encode, keys, quota, stamp};
 use crate::domain::asset::Asset;
 use crate::domain::generation::{Call, Generation, ProviderRequest, Reason, Warning};
 use crate::domain::job::{CallState, Event, STATES, Settlement, next};
@@ -14,6 +14,8 @@ use crate::id::{CallId, GenerationId, UserId};
 
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY: SignedDuration = SignedDuration::from_hours(24);
+/// A callback is looked at after this, in case the task of its generation's end was lost.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(60);
 /// Counters of days and hours are kept a little longer than they count.
 pub(super) const COUNTERS: SignedDuration = SignedDuration::from_hours(72);
 
@@ -129,6 +131,7 @@ impl Db {
             stamp(&mut place, "waiting");
             writes.push(Write::put(keys::waiting(user, call.id), place, Cond::NoItem));
         }
+        writes.extend(callbacks::create(generation, at + FIRST_LOOK)?);
         match self.transact(writes).await {
             Ok(()) => Ok(()),
             Err(Lost::Condition { index: 0, item: Some(item) }) => {
@@ -201,13 +204,22 @@ impl Db {
     /// # Errors
     /// [`DbError`] when the table can't be read.
     pub async fn waiting(&self, user: UserId, limit: i32) -> Result<Vec<(CallId, bool)>, DbError> {
+        Ok(self.line(user, None, limit).await?.items)
+    }
+
+    /// A page of `user`'s line, in order.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be read.
+    pub async fn line(&self, user: UserId, after: Option<&str>, limit: i32) -> Result<Page<(CallId, bool)>, DbError> {
         #[derive(Deserialize)]
         struct Place {
             call: CallId,
             video: bool,
         }
-        let range = Range { pk: keys::user_partition(user), prefix: keys::WAITING, after: None, descending: false, limit };
-        Ok(self.query::<Place>(range).await?.items.into_iter().map(|place| (place.call, place.video)).collect())
+        let range = Range { pk: keys::user_partition(user), prefix: keys::WAITING, after, descending: false, limit };
+        let page = self.query::<Place>(range).await?;
+        Ok(Page { items: page.items.into_iter().map(|place| (place.call, place.video)).collect(), next: page.next })
     }
 
     /// `WAITING → SUBMITTING`: takes a slot and leaves the line. This is the intent to send, written before anything is sent:
@@ -361,7 +373,9 @@ impl Db {
                     .add("charged", charged.into())
                     .add("spend", price)
                     .add(format!("units#{}", call.model), charged.into())
-                    .add(format!("spend#{}", call.model), price);
+                    .add(format!("spend#{}", call.model), price)
+                    .add(quota::units_of(&call.date), charged.into())
+                    .add(quota::spend_of(&call.date), price);
                 writes.push(write_line(call.user, &call.id.to_string(), &line(call, LedgerKind::Charged, charged, price, outcome, now))?);
             }
             writes.push(month);
@@ -437,6 +451,8 @@ pub enum Due {
     Call(CallId),
     /// A video without a poster.
     Poster(UserId, crate::id::AssetId),
+    /// A client that wants to hear of the end.
+    Callback(UserId, GenerationId),
 }
 
 impl Due {
@@ -445,6 +461,9 @@ impl Due {
             return id.parse().ok().map(Self::Call);
         }
         let user = key.pk.strip_prefix("USER#")?.parse().ok()?;
+        if let Some(generation) = key.sk.strip_prefix(keys::CALLBACKS) {
+            return generation.parse().ok().map(|generation| Self::Callback(user, generation));
+        }
         let asset = key.sk.strip_prefix(keys::ASSETS)?.parse().ok()?;
         Some(Self::Poster(user, asset))
     }

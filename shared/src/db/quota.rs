@@ -1,5 +1,7 @@
 //! A user's counters: the month's units, the day's outputs and uploads, the hour's requests, the running calls.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,15 +25,38 @@ pub struct Quota {
     /// `2026-11`, from the key.
     #[serde(default, skip_serializing)]
     pub month: String,
-    /// `units#{model}` and `spend#{model}`.
+    /// `units#{model}`, `spend#{model}`, `units@{date}` and `spend@{date}`.
     #[serde(flatten)]
-    pub by_model: std::collections::BTreeMap<String, serde_json::Value>,
+    pub parts: BTreeMap<String, serde_json::Value>,
 }
 
 impl Quota {
     /// Units reserved by what is still under way.
     pub fn reserved(&self) -> u32 {
         self.taken.saturating_sub(self.charged)
+    }
+
+    /// Units and spend of each model.
+    pub fn by_model(&self) -> BTreeMap<&str, (u32, i64)> {
+        self.split('#')
+    }
+
+    /// Units and spend of each day on which something was asked for that reached the library.
+    pub fn by_day(&self) -> BTreeMap<&str, (u32, i64)> {
+        self.split('@')
+    }
+
+    fn split(&self, separator: char) -> BTreeMap<&str, (u32, i64)> {
+        let mut parts: BTreeMap<&str, (u32, i64)> = BTreeMap::new();
+        for (name, value) in &self.parts {
+            let amount = value.as_i64().unwrap_or(0);
+            match name.split_once(separator) {
+                Some(("units", part)) => parts.entry(part).or_default().0 = u32::try_from(amount).unwrap_or(0),
+                Some(("spend", part)) => parts.entry(part).or_default().1 = amount,
+                _ => {}
+            }
+        }
+        parts
     }
 }
 
@@ -74,8 +99,11 @@ impl Db {
     /// # Errors
     /// [`DbError`] when the table can't be read.
     pub async fn counters(&self, user: UserId, now: Timestamp) -> Result<Counters, DbError> {
-        let keys =
-            [keys::quota(user, &keys::month_of(now)), keys::day(user, &keys::date_of(now)), keys::rate(user, "generate", &keys::hour_of(now))];
+        let keys = [
+            keys::quota(user, &keys::month_of(now)),
+            keys::day(user, &keys::date_of(now)),
+            keys::rate(user, "generate", &keys::hour_of(now)),
+        ];
         let found: Vec<Counters> = self.get_many(&keys).await?;
         // Each item has names of its own.
         Ok(found.into_iter().fold(Counters::default(), |all, one| Counters {
@@ -107,6 +135,16 @@ impl Db {
     pub async fn slots(&self, user: UserId) -> Result<Slots, DbError> {
         Ok(self.get(&keys::slots(user)).await?.unwrap_or_default())
     }
+}
+
+/// Where a month counts the units of a day, `2026-11-23`: of what was asked for then and has reached the library.
+pub(super) fn units_of(date: &str) -> String {
+    format!("units@{date}")
+}
+
+/// Where a month counts the spend of a day.
+pub(super) fn spend_of(date: &str) -> String {
+    format!("spend@{date}")
 }
 
 /// Takes `amount` of a counter that may not exist, unless it would then exceed `limit`. `None` when it never could.

@@ -4,6 +4,8 @@
 //! A step may be interrupted anywhere and run again by anybody: whoever comes second finds its condition false and stops.
 //! `worker` owns every state that isn't final; tasks and webhooks only make it faster.
 
+#[cfg(feature = "view")]
+pub(crate) mod callback;
 #[cfg(feature = "codec")]
 mod fit;
 mod follow;
@@ -16,7 +18,10 @@ mod plan;
 mod poster;
 mod start;
 mod sweep;
+pub mod verify;
 
+#[cfg(feature = "view")]
+pub use callback::call_back;
 #[cfg(feature = "codec")]
 pub use fit::fit_inputs;
 #[cfg(feature = "codec")]
@@ -30,8 +35,9 @@ use std::sync::Arc;
 
 use crate::db::DbError;
 use crate::db::jobs::NotTaken;
+use crate::domain::generation::Call;
 use crate::provider::Provider;
-use crate::queue::{JobError, SendError};
+use crate::queue::{JobError, SendError, Task};
 use crate::runtime::Platform;
 use crate::secrets::SecretError;
 
@@ -50,6 +56,12 @@ pub enum StepError {
     /// The provider's client.
     #[error("the step stopped at the provider's client")]
     Client(#[from] crate::provider::FetchError),
+    /// The client for addresses that clients named.
+    #[error("the step stopped at the client for callbacks")]
+    Outbound(#[from] crate::outbound::ClientError),
+    /// What callbacks are signed with.
+    #[error("the step stopped at the signature of a callback")]
+    Signing(#[from] crate::auth::callback::SigningError),
     /// The buckets.
     #[error("the step stopped at the media")]
     Media(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -74,6 +86,15 @@ fn won(result: Result<(), NotTaken>) -> Result<bool, StepError> {
         Err(NotTaken::Elsewhere | NotTaken::NoSlot) => Ok(false),
         Err(NotTaken::Failed(error)) => Err(error.into()),
     }
+}
+
+/// Has `worker` tell whoever wants to hear that a generation is over, unless it isn't: then nothing comes of it.
+async fn tell(platform: &Platform, call: &Call) -> Result<(), StepError> {
+    if call.callback {
+        let task = Task::CallBack { user: call.user, generation: call.generation };
+        platform.queues.task(&task, std::time::Duration::ZERO).await?;
+    }
+    Ok(())
 }
 
 /// The steps that talk to the provider.

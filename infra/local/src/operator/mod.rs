@@ -11,5 +11,5 @@ mod restore;
 mod tests;
 
 pub use backup::{BackupError, backup};
-pub use records::{OperateError, admins, make_token, set_role};
+pub use records::{OperateError, admins, make_token, redrive, set_role, verify};
 pub use restore::{RestoreError, restore};

@@ -1,9 +1,13 @@
-//! The commands that need the table: personal tokens and admins.
+//! The commands that need the table or the queues: personal tokens, admins, dead letters, the books.
 
 use secrecy::SecretString;
 use shared::auth::operator::{self, NewToken, OperatorError};
 use shared::config::{ConfigError, Env};
+use shared::db::audit::{Actor, Change};
+use shared::db::users::Directory;
 use shared::domain::user::{Role, Scope, User};
+use shared::jobs::{self, verify::Books};
+use shared::queue::QueueName;
 use shared::runtime::Platform;
 
 use crate::data_folder::{DataFolderError, running_endpoints};
@@ -62,6 +66,55 @@ pub async fn set_role(options: &Options, email_or_id: &str, role: Role) -> Resul
 /// [`OperateError`].
 pub async fn admins(options: &Options) -> Result<Vec<User>, OperateError> {
     with_platform(options, async |platform| Ok(operator::admins(&platform.db).await?)).await
+}
+
+/// Sends the dead letters of `queue`, or of all queues, back; how many there were, nearly, in each.
+///
+/// # Errors
+/// [`OperateError`].
+pub async fn redrive(options: &Options, queue: Option<QueueName>) -> Result<Vec<(QueueName, u64)>, OperateError> {
+    with_platform(options, async |platform| {
+        let mut redriven = Vec::new();
+        for queue in QueueName::ALL.into_iter().filter(|name| queue.is_none_or(|wanted| wanted == *name)) {
+            let messages = platform.queues.dead_letters(queue).await?.messages;
+            if messages > 0 {
+                platform.db.note(&Actor::operator(), Change::redrive(queue.as_str(), messages), platform.clock.now()).await?;
+                platform.queues.redrive(queue).await?;
+            }
+            redriven.push((queue, messages));
+        }
+        Ok(redriven)
+    })
+    .await
+}
+
+/// Whether usage, ledger and library agree: of the person with this address or id, or of everybody.
+///
+/// # Errors
+/// [`OperateError`].
+pub async fn verify(options: &Options, email_or_id: Option<&str>) -> Result<Vec<(User, Books)>, OperateError> {
+    with_platform(options, async |platform| {
+        let (db, now) = (&platform.db, platform.clock.now());
+        let mut checked = Vec::new();
+        if let Some(text) = email_or_id {
+            let user = operator::find_user(db, text).await?;
+            let books = jobs::verify::verify(db, user.id, now).await?;
+            return Ok(vec![(user, books)]);
+        }
+        let mut after = None;
+        loop {
+            let page = db.users(Directory::Newest, after.as_deref(), 100).await?;
+            for user in page.items {
+                let books = jobs::verify::verify(db, user.id, now).await?;
+                checked.push((user, books));
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(checked);
+            }
+        }
+    })
+    .await
 }
 
 /// Whom the stand-in would sign in needs no signing in first: who they are follows from the address.
