@@ -55,11 +55,19 @@ export function month(yearMonth: string): string {
   );
 }
 
-/** `2026-11` as `Nov`, and a January with its year. */
-export function shortMonth(yearMonth: string): string {
+/** `2026-11` as `N`, as `Nov`, or as that with the year in January. */
+export function shortMonth(yearMonth: string, form: "narrow" | "short" | "year"): string {
   const at = new Date(`${yearMonth}-01T00:00:00Z`);
-  const options: Intl.DateTimeFormatOptions = at.getUTCMonth() === 0 ? { month: "short", year: "2-digit" } : { month: "short" };
-  return new Intl.DateTimeFormat(language, { ...options, timeZone: "UTC" }).format(at);
+  const options: Intl.DateTimeFormatOptions = { month: form === "narrow" ? "narrow" : "short", timeZone: "UTC" };
+  if (form === "year" && at.getUTCMonth() === 0) options.year = "2-digit";
+  return new Intl.DateTimeFormat(language, options).format(at);
+}
+
+/** A moment to come: the time alone if that is today. */
+export function moment(at: number, now: number): string {
+  const day = (ms: number) => new Date(ms).toDateString();
+  const options: Intl.DateTimeFormatOptions = day(at) === day(now) ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+  return new Intl.DateTimeFormat(language, options).format(new Date(at));
 }
 
 export function ago(iso: string, now: number): string {

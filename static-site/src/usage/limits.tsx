@@ -1,14 +1,14 @@
-import { rateLimits, serverNow } from "../api/client";
-import { count, dateTime } from "../lib/format";
+import { rateLimits } from "../api/client";
+import { count, moment } from "../lib/format";
 import { generations, isOver } from "../state/generations";
 import { me } from "../state/session";
 import { Section } from "../settings/section";
 import { words } from "../words";
 
 /** When the month of `2026-11` is over, in UTC. */
-function endOf(month: string): string {
+function endOf(month: string): number {
   const [year, number] = month.split("-").map(Number);
-  return new Date(Date.UTC(year ?? 0, number ?? 1, 1)).toISOString();
+  return Date.UTC(year ?? 0, number ?? 1, 1);
 }
 
 /** Every limit with what is left of it and when it starts anew. */
@@ -21,11 +21,12 @@ export function Limits() {
   const counted = (name: "monthly" | "daily" | "hourly") => {
     const limit = told[name];
     const resetsAt = limit?.resetsAt ?? null;
-    const fallback = name === "monthly" ? { left: usage.remaining, resets: dateTime(endOf(usage.month)) } : { left: null, resets: null };
+    const now = Date.now();
+    const resets = resetsAt !== null && resetsAt > now ? resetsAt : name === "monthly" ? endOf(usage.month) : null;
     return {
       name,
-      left: limit?.remaining ?? fallback.left,
-      resets: resetsAt !== null && resetsAt > serverNow() ? dateTime(new Date(resetsAt).toISOString()) : fallback.resets,
+      left: limit?.remaining ?? (name === "monthly" ? usage.remaining : null),
+      resets: resets === null ? null : moment(resets, now),
     };
   };
   const rows = [
