@@ -9,10 +9,10 @@ import { LibraryPage } from "./library/library-page";
 import { LinksPage } from "./links/links-page";
 import { moves, navigate, place, routeFor, takeScroll } from "./router";
 import { SettingsPage } from "./settings/settings-page";
-import { note } from "./state/announce";
+import { note, noteFailure } from "./state/announce";
 import { startGenerations } from "./state/generations";
 import { loadModels } from "./state/models";
-import { refreshMe, session } from "./state/session";
+import { refreshMe, session, signOut } from "./state/session";
 import { resumePending } from "./state/submit";
 import { GenerationPage } from "./studio/generation-page";
 import { Studio } from "./studio/studio";
@@ -48,7 +48,11 @@ function Views() {
     case "suspended":
       return (
         <main class="page-center">
-          <Empty level={1} icon="lock" title={words.shell.suspendedTitle} text={words.shell.suspended} />
+          <Empty level={1} icon="lock" title={words.shell.suspendedTitle} text={words.shell.suspended}>
+            <button type="button" class="button" onClick={() => void signOut().catch(noteFailure)}>
+              {words.account.signOut}
+            </button>
+          </Empty>
         </main>
       );
     case "unreachable":

@@ -61,12 +61,29 @@ export const words = {
       "sign-in-expired": "The sign-in took too long. Please try again.",
       "sign-in-cancelled": "The sign-in was cancelled.",
       "sign-in-failed": "Signing in didn't work. Please try again.",
-      "email-unverified": "Your e-mail address isn't verified with your sign-in provider yet. Verify it there, then try again.",
-      "email-domain": "Signing in is limited to certain e-mail addresses here, and yours isn't among them.",
-      suspended: "This account is suspended. Ask the people who run this site.",
-      deleting: "This account is being deleted right now. When that is done you can sign in again and start afresh.",
       unavailable: "The sign-in service can't be reached at the moment. Please try again in a minute.",
-    },
+    } as Record<string, string>,
+    /** Where trying again leads nowhere: a page of its own. */
+    refusals: {
+      "email-unverified": {
+        title: "Your e-mail address isn't verified yet",
+        text: "Your sign-in provider says that it hasn't been confirmed that the address is yours. Verify it there, then sign in again.",
+      },
+      "email-domain": {
+        title: "This site isn't open to your address",
+        text: "Only certain e-mail addresses may sign in here, and yours isn't among them. If you have another one, try that, or ask the people who run this site.",
+      },
+      suspended: {
+        title: "Your account is suspended",
+        text: "You can't sign in at the moment. Nothing of yours was deleted. The people who run this site can tell you more.",
+      },
+      deleting: {
+        title: "Your account is being deleted right now",
+        text: "You asked for this, and the day to change your mind is over. When it's done you can sign in again and start afresh.",
+      },
+    } as Record<string, { title: string; text: string }>,
+    otherAccount: "Sign in with another account",
+    home: "To the front page",
   },
 
   shell: {

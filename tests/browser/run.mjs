@@ -6,13 +6,17 @@
 
 import { mkdir, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { account } from "./account.mjs";
 import { Visitor, launch, waitMs } from "./browser.mjs";
 import { Edition } from "./edition.mjs";
 import { films } from "./films.mjs";
 import { journey } from "./journey.mjs";
 import { looks } from "./looks.mjs";
 import { sharing } from "./sharing.mjs";
+import { tiles } from "./tiles.mjs";
 import { uploads } from "./uploads.mjs";
+import { usage } from "./usage.mjs";
+import { xss } from "./xss.mjs";
 
 const [program] = process.argv.slice(2);
 if (!program) {
@@ -36,13 +40,16 @@ const world = {
     return visitor;
   },
   /** Looks until something is so that becomes so by itself. */
-  async until(what, isSo) {
-    for (const end = Date.now() + waitMs; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+  async until(what, isSo, limitMs = waitMs) {
+    for (const end = Date.now() + limitMs; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
       if (await isSo()) return;
     }
     throw new Error(`not in time: ${what}`);
   },
   token: (email) => edition.token(email),
+  get browser() {
+    return browser;
+  },
   get origin() {
     return edition.origin;
   },
@@ -74,6 +81,10 @@ try {
   await uploads(world);
   const links = await sharing(world);
   await films(world);
+  await tiles(world);
+  await usage(world);
+  await account(world);
+  await xss(world);
   await looks(world, links);
 } catch (failure) {
   failed = 1;

@@ -58,7 +58,7 @@ export function Goodbye() {
           {words.deleting.goodbyeBack}
         </a>
         <a class="button" href="/">
-          {words.deleting.goodbyeHome}
+          {words.front.home}
         </a>
       </Empty>
     </main>

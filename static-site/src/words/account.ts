@@ -108,7 +108,6 @@ export const deleting = {
   goodbyeTitle: "You're signed out, and your account is on its way out",
   goodbyeText: (when: string | null) => `It will be deleted ${when === null ? "within a day" : `on ${when}`}. Until then there is a way back: sign in with the same account and choose to keep it.`,
   goodbyeBack: "Sign in and keep it",
-  goodbyeHome: "To the front page",
 };
 
 export const usage = {
