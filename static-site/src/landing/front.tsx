@@ -5,8 +5,13 @@ import { useTitle } from "../ui/title";
 import { words } from "../words";
 import { Gallery } from "./gallery";
 
+// The code comes from the address, where anybody may write anything.
+function known<T>(words: Record<string, T>, code: string): T | undefined {
+  return Object.hasOwn(words, code) ? words[code] : undefined;
+}
+
 function problemFor(code: string): string | undefined {
-  return words.front.problems[code] ?? words.front.problems["sign-in-failed"];
+  return known(words.front.problems, code) ?? words.front.problems["sign-in-failed"];
 }
 
 /** Someone whom the site doesn't let in, with the reason. */
@@ -28,7 +33,7 @@ function TurnedAway({ title, text }: { title: string; text: string }) {
 
 /** What someone sees who isn't signed in, on whatever page they wanted to be. */
 export function Front() {
-  const refusal = words.front.refusals[place.value.query.get("problem") ?? ""];
+  const refusal = known(words.front.refusals, place.value.query.get("problem") ?? "");
   return refusal ? <TurnedAway {...refusal} /> : <Welcome />;
 }
 

@@ -124,7 +124,7 @@ function Choices({ onMade, onClose }: { onMade: (made: MadeToken) => void; onClo
           />
           {problem("name")}
         </div>
-        <fieldset class="field" {...marked("scopes")}>
+        <fieldset class="field" aria-describedby={complaint("scopes") ? `${id}-scopes-problem` : undefined}>
           <legend>{words.settings.scopes}</legend>
           {offered.map((scope) => (
             <div key={scope} class="check-row">
