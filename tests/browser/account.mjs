@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { look } from "./looks.mjs";
 
+const glance = { glance: true };
+
 export async function account(world) {
   const joan = await world.visitor({ permissions: ["clipboard-read", "clipboard-write"], reducedMotion: "reduce" });
   const { page } = joan;
@@ -22,7 +24,7 @@ export async function account(world) {
     await sessions.getByText("You're signed in nowhere else.").waitFor();
     await tokens.getByText("You have no tokens.").waitFor();
   });
-  await look(world, joan, "settings without anything");
+  await look(world, joan, "settings without anything", glance);
 
   await world.step("another browser shows up, and is signed out from here", async () => {
     const others = await Promise.all([world.visitor(), world.visitor()]);
@@ -51,7 +53,7 @@ export async function account(world) {
     await dialog.getByRole("alert").filter({ hasText: "Give the token a name." }).waitFor();
     assert.equal(await dialog.getByLabel("Name", { exact: true }).getAttribute("aria-invalid"), "true");
   });
-  await look(world, joan, "a new token");
+  await look(world, joan, "a new token", glance);
 
   await world.step("a token is shown once, by keyboard alone, and works", async () => {
     await dialog.getByLabel("Name", { exact: true }).focus();
@@ -67,7 +69,7 @@ export async function account(world) {
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
     const asked = () => fetch(`${world.origin}/api/v1/me`, { headers: { authorization: `Bearer ${secret}` } }).then((answer) => answer.status);
     assert.equal(await asked(), 200);
-    await look(world, joan, "a token's secret");
+    await look(world, joan, "a token's secret", glance);
     await dialog.getByRole("button", { name: "Done" }).click();
     assert.equal((await page.content()).includes(secret), false);
     await page.reload();
@@ -88,8 +90,8 @@ export async function account(world) {
     await page.reload();
     await tokens.getByRole("alert").filter({ hasText: "We couldn't reach the service." }).waitFor();
     await sessions.getByRole("alert").waitFor();
-    await look(world, joan, "settings that couldn't be read");
-    await page.unrouteAll();
+    await look(world, joan, "settings that couldn't be read", glance);
+    await page.unrouteAll({ behavior: "wait" });
     await tokens.getByRole("button", { name: "Try again" }).click();
     await tokens.getByText("You have no tokens.").waitFor();
     await sessions.getByRole("button", { name: "Try again" }).click();

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { look } from "./looks.mjs";
 
+const glance = { glance: true };
+
 /** Needs what the tiles have left behind: results, a refusal, a cancellation. */
 export async function usage(world) {
   const rosa = await world.visitor({ reducedMotion: "reduce" });
@@ -18,7 +20,7 @@ export async function usage(world) {
     await ledger.getByText(/^No lines yet/).waitFor();
     await section("Your limits").getByRole("row", { name: /^Units a month 500 500/ }).waitFor();
   });
-  await look(world, rosa, "usage without anything");
+  await look(world, rosa, "usage without anything", glance);
 
   const pia = await world.visitor({ reducedMotion: "reduce" });
   await world.step("the month's units are drawn, and told in a sentence and a table", async () => {
@@ -66,7 +68,7 @@ export async function usage(world) {
     });
     await page.goto("/usage");
     await page.getByText("You've used 82 % of this month's units.").waitFor();
-    await page.unrouteAll();
+    await page.unrouteAll({ behavior: "wait" });
   });
 
   await world.step("what can't be read says so, and is read when the connection is back", async () => {
@@ -76,8 +78,8 @@ export async function usage(world) {
     await page.reload();
     const ledger = page.getByRole("region", { name: "Ledger" });
     await ledger.getByRole("alert").filter({ hasText: "We couldn't reach the service." }).waitFor();
-    await look(world, pia, "usage that couldn't be read");
-    await page.unrouteAll();
+    await look(world, pia, "usage that couldn't be read", glance);
+    await page.unrouteAll({ behavior: "wait" });
     await page.evaluate(() => window.dispatchEvent(new Event("online")));
     await ledger.getByRole("row").nth(1).waitFor();
   });

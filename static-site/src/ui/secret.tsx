@@ -1,6 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { copyText } from "../lib/copy";
-import { note } from "../state/announce";
+import { announce, note } from "../state/announce";
 import { words } from "../words";
 import { Icon } from "./icons";
 
@@ -10,8 +10,10 @@ export function Secret({ label, value }: { label: string; value: string }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
     field.current?.select();
-    if (await copyText(value)) setCopied(true);
-    else note(words.common.copyFailed, { tone: "problem" });
+    if (await copyText(value)) {
+      setCopied(true);
+      announce(words.settings.copied);
+    } else note(words.common.copyFailed, { tone: "problem" });
   };
   return (
     <div class="secret">
@@ -28,7 +30,7 @@ export function Secret({ label, value }: { label: string; value: string }) {
       />
       <button type="button" class="button" onClick={() => void copy()}>
         <Icon name={copied ? "check" : "copy"} />
-        <span role="status">{copied ? words.settings.copied : words.settings.copySecret}</span>
+        {copied ? words.settings.copied : words.settings.copySecret}
       </button>
     </div>
   );
