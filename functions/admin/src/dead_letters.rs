@@ -7,8 +7,9 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::db::audit::{Actor, Change};
+use shared::db::{Db, DbError};
 use shared::http::{ApiError, ApiList, ApiPath, ApiResult, CurrentUser, List, NoFilter, Page, RequestId};
-use shared::queue::{DeadLetterError, DeadLetters, Letter, QueueName};
+use shared::queue::{DeadLetterError, Letter, QueueName};
 use shared::runtime::Platform;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,22 +45,31 @@ struct LetterView {
     /// What it asks for, by ids; null for what is no message of ours.
     #[schema(value_type = Option<Object>)]
     about: Option<serde_json::Value>,
-    /// What became of the last attempt, as far as it is known here.
+    /// What came of it, as far as the records know: why the call ended, or the video has no poster.
     last_error: Option<String>,
 }
 
-impl From<DeadLetters> for DeadLettersView {
-    fn from(found: DeadLetters) -> Self {
-        let letters: Vec<LetterView> = found.letters.into_iter().map(LetterView::from).collect();
-        let oldest_at = letters.iter().find_map(|letter| letter.sent_at);
-        Self { queue: found.queue, messages: found.messages, oldest_at, letters }
-    }
+/// The dead letters of `queue`, with what the records say about each: ten reads at most.
+async fn view(platform: &Platform, queue: QueueName) -> ApiResult<DeadLettersView> {
+    let found = platform.queues.dead_letters(queue).await.map_err(unreachable)?;
+    let letters = try_join_all(found.letters.into_iter().map(|letter| async {
+        let last_error = last_error(&platform.db, &letter).await?;
+        Ok::<_, DbError>(LetterView { id: letter.id, sent_at: letter.sent_at, about: letter.about, last_error })
+    }));
+    let letters = letters.await?;
+    let oldest_at = letters.iter().find_map(|letter| letter.sent_at);
+    Ok(DeadLettersView { queue, messages: found.messages, oldest_at, letters })
 }
 
-impl From<Letter> for LetterView {
-    fn from(letter: Letter) -> Self {
-        let last_error = letter.about.is_none().then(|| "the message is of no known kind".to_owned());
-        Self { id: letter.id, sent_at: letter.sent_at, about: letter.about, last_error }
+async fn last_error(db: &Db, letter: &Letter) -> Result<Option<String>, DbError> {
+    let Some(about) = &letter.about else { return Ok(Some("the message is of no known kind".to_owned())) };
+    let id = |name: &str| about[name].as_str().unwrap_or_default();
+    if let Ok(call) = id("call").parse() {
+        return Ok(db.call(call).await?.and_then(|call| call.reason).map(|reason| reason.message));
+    }
+    match (id("user").parse(), id("asset").parse()) {
+        (Ok(user), Ok(asset)) => Ok(db.asset(user, asset).await?.and_then(|asset| asset.poster_reason)),
+        _ => Ok(None),
     }
 }
 
@@ -83,8 +93,7 @@ async fn list_dead_letters(
     ApiList(page, NoFilter {}): ApiList<NoFilter>,
 ) -> ApiResult<Json<List<DeadLettersView>>> {
     admin.require_admin()?;
-    let found = try_join_all(QueueName::ALL.map(|queue| platform.queues.dead_letters(queue))).await.map_err(unreachable)?;
-    let views = found.into_iter().map(DeadLettersView::from).collect();
+    let views = try_join_all(QueueName::ALL.map(|queue| view(&platform, queue))).await?;
     List::of_all(views, &page, "dead-letters", |view: &DeadLettersView| view.queue.as_str().to_owned()).map(Json)
 }
 

@@ -130,7 +130,8 @@ pub(crate) struct WebhookSecret {
 /// (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Body: `type` (`generation.complete`, `.failed`, `.cancelled` or
 /// `.unknown`), `timestamp`, and `data`, the generation as the API shows it, with paths of media that aren't signed: ask for the
 /// generation to get addresses that are. Answer 2xx within 10 seconds; anything else is tried again for a day, but 410 is taken as
-/// a wish to hear no more. The same message may come twice, under the same `webhook-id`.
+/// a wish to hear no more. The same message may come twice, under the same `webhook-id`; there is one for each generation, so what
+/// comes after all of one that was `unknown` is seen in the API alone.
 #[utoipa::path(get, path = "/api/v1/me/webhook-secret", tag = "account", responses((status = 200, body = WebhookSecret)))]
 pub(crate) async fn get_webhook_secret(State(platform): State<Platform>, current: CurrentUser) -> ApiResult<Json<WebhookSecret>> {
     current.require_session()?;

@@ -4,6 +4,46 @@
  */
 
 export interface paths {
+    "/api/v1/admin/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the functions couldn't deal with.
+         * @description A line for each queue, empty ones included.
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/dead-letters/{queue}/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends them back to their queue.
+         * @description As new messages, five attempts each. Remedy first what made them fail. Asking twice is as good as asking once.
+         */
+        post: operations["redrive_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/assets": {
         parameters: {
             query?: never;
@@ -96,6 +136,7 @@ export interface paths {
          * @description Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
          *     (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
          *     Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
+         *     Every answer says in `RateLimit` what is left after it: of the requests of the hour, the outputs of the day, the units of the month.
          */
         post: operations["create_generation"];
         delete?: never;
@@ -186,7 +227,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My ledger, newest first: what was set aside, charged and given back, and why. */
+        /**
+         * My ledger, newest first: what was set aside, charged and given back, and why.
+         * @description Filters are applied while reading, for at most ten pages; a page with fewer items than `limit` and a `next_cursor` means that
+         *     there may be more.
+         */
         get: operations["list_ledger"];
         put?: never;
         post?: never;
@@ -251,9 +296,35 @@ export interface paths {
         };
         /**
          * Show my profile, limits and usage.
-         * @description A browser also gets the cookies that open its media, for an hour at most: repeat the call before that.
+         * @description A browser also gets the cookies that open its media, for an hour at most: repeat the call before that. `RateLimit` says what is
+         *     left of each limit, as with every request to generate.
          */
         get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/webhook-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the secret that my webhooks are signed with.
+         * @description A request to generate that names a `callback_url` has it told of the end by `POST`, signed as Standard Webhooks say
+         *     (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Body: `type` (`generation.complete`, `.failed`, `.cancelled` or
+         *     `.unknown`), `timestamp`, and `data`, the generation as the API shows it, with paths of media that aren't signed: ask for the
+         *     generation to get addresses that are. Answer 2xx within 10 seconds; anything else is tried again for a day, but 410 is taken as
+         *     a wish to hear no more. The same message may come twice, under the same `webhook-id`; there is one for each generation, so what
+         *     comes after all of one that was `unknown` is seen in the API alone.
+         */
+        get: operations["get_webhook_secret"];
         put?: never;
         post?: never;
         delete?: never;
@@ -440,7 +511,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My months, newest first. */
+        /** My months, newest first. The current one is always there. */
         get: operations["list_usage"];
         put?: never;
         post?: never;
@@ -689,6 +760,33 @@ export interface components {
             /** @description Marks it, or not. */
             favourite?: boolean | null;
         };
+        /** @description Telling a client's own address that a request is over. */
+        Callback: {
+            /** @description The `callback_url` of the request. */
+            url: string;
+            /** @description `pending` until the address has answered 2xx (`delivered`), or 410, or nothing useful for a day (`failed`). */
+            state: components["schemas"]["CallbackState"];
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /**
+             * Format: int32
+             * @description What the address answered last, if it did.
+             */
+            last_status?: number | null;
+            /**
+             * Format: date-time
+             * @description When it was tried last.
+             */
+            last_attempt_at?: string | null;
+        };
+        /**
+         * @description How far it is.
+         * @enum {string}
+         */
+        CallbackState: "pending" | "delivered" | "failed";
         /** @description One allowed value. */
         Choice: {
             /** @description What is sent. */
@@ -712,6 +810,38 @@ export interface components {
              * @description In the future; without it the token doesn't expire.
              */
             expires_at?: string | null;
+        };
+        /** @description What was asked for on one day (UTC) and reached the library, whenever that was. */
+        DayUsage: {
+            /** @description `2026-11-23`. */
+            date: string;
+            /**
+             * Format: int32
+             * @description Charged.
+             */
+            units: number;
+            /** @description Paid to the provider for what was delivered. */
+            spend: components["schemas"]["Money"];
+        };
+        /** @description What a queue's function failed to deal with, five times. */
+        DeadLettersView: {
+            /**
+             * @description `results`, `videos` or `tasks`.
+             * @example tasks
+             */
+            queue: string;
+            /**
+             * Format: int64
+             * @description How many, nearly: queues count approximately.
+             */
+            messages: number;
+            /**
+             * Format: date-time
+             * @description When the oldest of `letters` was sent first.
+             */
+            oldest_at?: string | null;
+            /** @description Ten at most, the oldest first. */
+            letters: components["schemas"]["LetterView"][];
         };
         /** @description What a request would cost. */
         Estimate: {
@@ -769,6 +899,7 @@ export interface components {
             units: components["schemas"]["UnitsView"];
             /** @description In money. */
             price: components["schemas"]["GenerationPrice"];
+            callback?: components["schemas"]["Callback"] | null;
             /**
              * Format: date-time
              * @description When it was accepted.
@@ -853,13 +984,32 @@ export interface components {
             kind: string;
             /**
              * Format: int32
-             * @description How many.
+             * @description How many. What was reserved and neither charged nor returned yet is under way.
              */
             units: number;
-            /** @description In money: expected for what is reserved, spent for what is charged. */
+            /** @description In money: expected for what is reserved, billed for what is charged, nothing for what is returned. */
             price: components["schemas"]["Money"];
             /** @description In words. */
             reason: string;
+            /**
+             * @description The month whose limit the units count against: that of the request, even when it ended in another one.
+             * @example 2026-11
+             */
+            month: string;
+        };
+        /** @description A message. */
+        LetterView: {
+            /** @description As `message.id` in the log, where the line `message failed` says why. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was sent first.
+             */
+            sent_at?: string | null;
+            /** @description What it asks for, by ids; null for what is no message of ours. */
+            about?: Record<string, never> | null;
+            /** @description What came of it, as far as the records know: why the call ended, or the video has no poster. */
+            last_error?: string | null;
         };
         /** @description What I may do. */
         LimitsView: {
@@ -1014,6 +1164,31 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
+        List_DeadLettersView: {
+            /** @description At most `limit` of them; fewer don't mean that there are no more. */
+            items: {
+                /**
+                 * @description `results`, `videos` or `tasks`.
+                 * @example tasks
+                 */
+                queue: string;
+                /**
+                 * Format: int64
+                 * @description How many, nearly: queues count approximately.
+                 */
+                messages: number;
+                /**
+                 * Format: date-time
+                 * @description When the oldest of `letters` was sent first.
+                 */
+                oldest_at?: string | null;
+                /** @description Ten at most, the oldest first. */
+                letters: components["schemas"]["LetterView"][];
+            }[];
+            /** @description For the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
         List_Generation: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
             items: {
@@ -1045,6 +1220,7 @@ export interface components {
                 units: components["schemas"]["UnitsView"];
                 /** @description In money. */
                 price: components["schemas"]["GenerationPrice"];
+                callback?: components["schemas"]["Callback"] | null;
                 /**
                  * Format: date-time
                  * @description When it was accepted.
@@ -1077,13 +1253,18 @@ export interface components {
                 kind: string;
                 /**
                  * Format: int32
-                 * @description How many.
+                 * @description How many. What was reserved and neither charged nor returned yet is under way.
                  */
                 units: number;
-                /** @description In money: expected for what is reserved, spent for what is charged. */
+                /** @description In money: expected for what is reserved, billed for what is charged, nothing for what is returned. */
                 price: components["schemas"]["Money"];
                 /** @description In words. */
                 reason: string;
+                /**
+                 * @description The month whose limit the units count against: that of the request, even when it ended in another one.
+                 * @example 2026-11
+                 */
+                month: string;
             }[];
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
@@ -1184,6 +1365,8 @@ export interface components {
                 spend: components["schemas"]["Money"];
                 /** @description By model, most units first. */
                 models: components["schemas"]["ModelUsage"][];
+                /** @description By day, the first first; days on which nothing was used are left out. */
+                days: components["schemas"]["DayUsage"][];
             }[];
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
@@ -1379,6 +1562,8 @@ export interface components {
             spend: components["schemas"]["Money"];
             /** @description By model, most units first. */
             models: components["schemas"]["ModelUsage"][];
+            /** @description By day, the first first; days on which nothing was used are left out. */
+            days: components["schemas"]["DayUsage"][];
         };
         /** @description The body of `POST /api/v1/generations`, as it came. */
         NewGeneration: {
@@ -1397,7 +1582,10 @@ export interface components {
             };
             /** @description A collection that the outputs go into. */
             collection?: string | null;
-            /** @description An https address that is told when it is over. */
+            /**
+             * Format: uri
+             * @description An https address on port 443 and a public host that is told, by a signed webhook, when it is over: see `callback` in the answer.
+             */
             callback_url?: string | null;
         };
         /** @description What to work from, as it came. */
@@ -1570,6 +1758,19 @@ export interface components {
             queue_position?: number | null;
             /** @description For people. */
             message: string;
+        };
+        /** @description What was begun. */
+        RedriveView: {
+            /**
+             * @description Of which queue.
+             * @example tasks
+             */
+            queue: string;
+            /**
+             * Format: int64
+             * @description How many dead letters there were, nearly.
+             */
+            messages: number;
         };
         /**
          * @description What somebody may do beyond their own things.
@@ -1761,6 +1962,14 @@ export interface components {
             /** @description For people. */
             message: string;
         };
+        /** @description What verifies webhooks. */
+        WebhookSecret: {
+            /**
+             * @description As libraries for Standard Webhooks take it.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -1770,6 +1979,69 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_DeadLettersView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redrive_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                queue: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedriveView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_assets: {
         parameters: {
             query?: {
@@ -2028,6 +2300,10 @@ export interface operations {
         responses: {
             202: {
                 headers: {
+                    /** @description What is left of each limit (`r`), and for how many seconds (`t`). */
+                    RateLimit?: string;
+                    /** @description The limits (`q`) and their windows in seconds (`w`). */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2185,6 +2461,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description Only lines whose units count against this month, `2026-11`. */
+                month?: string;
+                /** @description Only lines about this generation. */
+                generation_id?: string;
             };
             header?: never;
             path?: never;
@@ -2400,6 +2680,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
                 };
             };
             /** @description What went wrong; `code` is stable. */
