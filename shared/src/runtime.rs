@@ -119,6 +119,14 @@ impl Platform {
     }
 }
 
+/// The table `name` alone, as the variables of `env` reach it: for an operator's command, which has no other configuration.
+///
+/// # Errors
+/// [`ConfigError`] when region or credentials are missing.
+pub fn table(env: &Env, name: &str) -> Result<Db, ConfigError> {
+    Ok(Db::new(&sdk_config(env)?, env, name))
+}
+
 /// Credentials come from the sandbox's variables and live as long as it does: no provider chain, no metadata service.
 fn sdk_config(env: &Env) -> Result<SdkConfig, ConfigError> {
     let missing: Vec<String> = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]

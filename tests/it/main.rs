@@ -6,6 +6,7 @@ mod bad_input;
 mod check;
 mod crash;
 mod failures;
+mod faults;
 mod journey;
 mod library;
 mod limits;

@@ -8,8 +8,8 @@ use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::db::keys::month_of;
-use shared::domain::limits::Limits;
 use shared::domain::user::{Role, Scope};
+use shared::http::view::LimitsView;
 use shared::http::{ApiError, ApiResult, CurrentUser};
 use shared::id::UserId;
 use shared::runtime::Platform;
@@ -31,33 +31,6 @@ pub(crate) struct Me {
     last_sign_in_at: Timestamp,
     limits: LimitsView,
     usage: Usage,
-}
-
-/// What I may do.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct LimitsView {
-    /// Units a calendar month (UTC).
-    monthly: u32,
-    /// Outputs a calendar day (UTC).
-    daily: u32,
-    /// Requests to generate a clock hour.
-    hourly: u32,
-    /// Outputs in the making at once; more wait in line.
-    concurrent: u32,
-    /// Of those, how many may be videos.
-    concurrent_videos: u32,
-}
-
-impl From<Limits> for LimitsView {
-    fn from(limits: Limits) -> Self {
-        Self {
-            monthly: limits.monthly,
-            daily: limits.daily,
-            hourly: limits.hourly,
-            concurrent: limits.concurrent,
-            concurrent_videos: limits.concurrent_videos,
-        }
-    }
 }
 
 /// This month's units.

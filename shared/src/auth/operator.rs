@@ -1,4 +1,4 @@
-//! What somebody with access to the machine, or to the account it runs in, can do: the commands `token` and `admin`.
+//! What somebody with access to the machine, or to the account it runs in, can do: the commands `token`, `admin` and `user`.
 //!
 //! Nobody becomes an admin in any other way: not by being first, not by an address in the configuration.
 
@@ -8,7 +8,7 @@ use crate::db::audit::Actor;
 use crate::db::tokens::NotMade;
 use crate::db::users::{Directory, UserChange};
 use crate::db::{Db, DbError};
-use crate::domain::user::{Identity, Role, User};
+use crate::domain::user::{Identity, Role, Status, User};
 use crate::id::UserId;
 
 /// Why a command can't be done.
@@ -74,6 +74,15 @@ pub async fn ensure_user(db: &Db, clock: &Clock, issuer: &str, subject: &str, em
 /// [`OperatorError::Nobody`] and [`OperatorError::Table`].
 pub async fn set_role(db: &Db, clock: &Clock, user: UserId, role: Role) -> Result<User, OperatorError> {
     let changed = db.change_user(user, UserChange::Role(role), &Actor::operator(), clock.now()).await?;
+    changed.ok_or_else(|| OperatorError::Nobody(user.to_string()))
+}
+
+/// Suspends `user` or lets them in again, with an audit line in the same transaction; their sessions end.
+///
+/// # Errors
+/// [`OperatorError::Nobody`] and [`OperatorError::Table`].
+pub async fn set_status(db: &Db, clock: &Clock, user: UserId, status: Status) -> Result<User, OperatorError> {
+    let changed = db.change_user(user, UserChange::Status(status), &Actor::operator(), clock.now()).await?;
     changed.ok_or_else(|| OperatorError::Nobody(user.to_string()))
 }
 
