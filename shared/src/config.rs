@@ -117,6 +117,9 @@ pub struct Webhooks {
     pub keys: Url,
 }
 
+/// Seconds for which a deleted account can be restored, unless configured: a day to think again.
+pub const DELETION_SECONDS: u32 = 86_400;
+
 /// How long the job machine waits for what. Seconds; all configurable, tests shorten them.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
@@ -133,6 +136,8 @@ pub struct Deadlines {
     pub waiting: i64,
     /// A stored video without a poster is queued again after this long.
     pub poster: i64,
+    /// An account whose owner deletes it can be restored for this long.
+    pub deletion: i64,
 }
 
 impl Config {
@@ -214,6 +219,7 @@ impl Config {
             result: number("DEADLINE_SECONDS_RESULT", 60).into(),
             waiting: number("DEADLINE_SECONDS_WAITING", 60).into(),
             poster: number("DEADLINE_SECONDS_POSTER", 120).into(),
+            deletion: number("DEADLINE_SECONDS_DELETION", DELETION_SECONDS).into(),
         };
         let secrets_port = u16::try_from(number(EXTENSION_PORT, 2773)).unwrap_or_else(|_| {
             problems.push(format!("{EXTENSION_PORT} must be a port"));

@@ -8,6 +8,7 @@ mod crash;
 mod failures;
 mod faults;
 mod journey;
+mod leaving;
 mod library;
 mod limits;
 mod links;

@@ -24,7 +24,7 @@ struct AuditLineView {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// `user:{id}` or `operator`.
+    /// `user:{id}`, `operator` or `worker`.
     actor: String,
     /// What was done.
     #[schema(example = "user.status")]

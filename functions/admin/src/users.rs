@@ -1,10 +1,12 @@
 //! People: finding them, what they used, and what an admin may change about them.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::{Extension, Json};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::db::audit::Actor;
+use shared::db::deletion::NotRestored;
 use shared::db::keys::month_of;
 use shared::db::quota::Quota;
 use shared::db::users::{Directory, NotChanged, UserChange};
@@ -15,6 +17,7 @@ use shared::domain::user::{Role, Status, User};
 use shared::http::view::LimitsView;
 use shared::http::{ApiError, ApiJson, ApiList, ApiPath, ApiResult, CurrentUser, List, Page, RequestId};
 use shared::id::UserId;
+use shared::jobs;
 use shared::runtime::Platform;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -28,7 +31,7 @@ const MAX_QUERY: usize = 200;
 const MAX_LIMIT: u32 = 1_000_000;
 
 pub(crate) fn routes() -> OpenApiRouter<Platform> {
-    OpenApiRouter::new().routes(routes!(list_users)).routes(routes!(get_user, change_user))
+    OpenApiRouter::new().routes(routes!(list_users)).routes(routes!(get_user, change_user, delete_user))
 }
 
 /// A person, as admins see them.
@@ -44,6 +47,9 @@ pub(crate) struct UserView {
     picture: Option<String>,
     role: Role,
     status: Status,
+    /// When everything of theirs is deleted; null unless the status is `deleting`.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    deletes_at: Option<Timestamp>,
     /// First seen.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -66,6 +72,7 @@ impl UserView {
             picture: user.picture,
             role: user.role,
             status: user.status,
+            deletes_at: user.deletes_at,
             created_at: user.created_at,
             last_sign_in_at: user.last_sign_in_at,
         }
@@ -255,7 +262,8 @@ impl UserPatch {
 /// Suspend or let in again, make or unmake an admin, grant limits.
 ///
 /// All of it or nothing, with a line in the audit log for each thing that changes. It holds from the person's next request.
-/// Nobody changes their own role or status: another admin or an operator does.
+/// Nobody changes their own role or status: another admin or an operator does. `active` also calls a deletion off, while nothing
+/// has been deleted yet.
 #[utoipa::path(patch, path = "/api/v1/admin/users/{id}", tag = "Administration", params(("id" = String, Path)), request_body = UserPatch, responses((status = 200, body = UserDetails)))]
 async fn change_user(
     current: CurrentUser,
@@ -269,14 +277,53 @@ async fn change_user(
         return Err(ApiError::forbidden("Nobody changes their own role or status; ask another administrator or the operator."));
     }
     let changes = patch.check()?;
-    let actor = Actor::admin(current.id(), &request);
-    let user = platform.db.change_user_at_once(id, &changes, &actor, platform.clock.now()).await.map_err(not_changed)?;
+    let (actor, now) = (Actor::admin(current.id(), &request), platform.clock.now());
+    if changes.contains(&UserChange::Status(Status::Active)) {
+        match platform.db.call_off_deletion(id, false, &actor, now).await {
+            Ok(_) | Err(NotRestored::Nothing | NotRestored::NotTheirs) => {}
+            Err(NotRestored::NotAdmin) => return Err(not_changed(NotChanged::NotAdmin)),
+            Err(NotRestored::Failed(error)) => return Err(error.into()),
+        }
+    }
+    let user = platform.db.change_user_at_once(id, &changes, &actor, now).await.map_err(not_changed)?;
     details(&platform, user).await.map(Json)
 }
 
-pub(crate) fn not_changed(error: NotChanged) -> ApiError {
+/// When somebody's account ends.
+#[derive(Debug, Serialize, ToSchema)]
+struct UserLeaving {
+    /// Until then the deletion can be called off, by `PATCH` with the status `active`.
+    #[schema(value_type = String, format = DateTime)]
+    deletes_at: Timestamp,
+}
+
+/// Delete somebody with everything that is theirs.
+///
+/// They are out from their next request on, and can't come back by themselves; everything is deleted after a day. Doing it again
+/// changes nothing.
+#[utoipa::path(delete, path = "/api/v1/admin/users/{id}", tag = "Administration", params(("id" = String, Path)), responses((status = 202, body = UserLeaving)))]
+async fn delete_user(
+    current: CurrentUser,
+    State(platform): State<Platform>,
+    Extension(RequestId(request)): Extension<RequestId>,
+    ApiPath(id): ApiPath<UserId>,
+) -> ApiResult<(StatusCode, Json<UserLeaving>)> {
+    current.require_admin()?;
+    if id == current.id() {
+        return Err(ApiError::forbidden("Delete your own account from its own page."));
+    }
+    let now = platform.clock.now();
+    let deletes_at = now + SignedDuration::from_secs(platform.config.deadlines.deletion);
+    let actor = Actor::admin(current.id(), &request);
+    let deletes_at = platform.db.begin_deletion(id, false, &actor, deletes_at, now).await.map_err(not_changed)?;
+    jobs::hurry_deletion(&platform, id).await;
+    Ok((StatusCode::ACCEPTED, Json(UserLeaving { deletes_at })))
+}
+
+fn not_changed(error: NotChanged) -> ApiError {
     match error {
         NotChanged::Nobody => ApiError::not_found(),
+        NotChanged::Deleting => ApiError::conflict("This person is about to be deleted; call that off first."),
         NotChanged::NotAdmin => ApiError::forbidden("This is for administrators."),
         NotChanged::Failed(error) => error.into(),
     }

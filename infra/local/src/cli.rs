@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use local_standins::provider::Settings;
 use secrecy::{ExposeSecret as _, SecretString};
-use shared::domain::user::{Role, Scope, Status};
+use shared::domain::user::{Role, Scope};
 use tracing_subscriber::EnvFilter;
 
 use crate::edge::PublicOrigin;
@@ -95,7 +95,7 @@ enum Command {
     /// Say who is an admin.
     #[command(subcommand)]
     Admin(Admin),
-    /// Look at somebody, suspend them, or let them in again.
+    /// Look at somebody, suspend or delete them, or let them in again.
     #[command(subcommand)]
     User(User),
     /// Say what is configured, and ask each service whether it works. Changes nothing; fails when something must be mended.
@@ -140,8 +140,14 @@ enum User {
         /// E-mail address or id of the person.
         person: String,
     },
-    /// Let somebody in again.
+    /// Let somebody in again who was suspended, or is about to be deleted.
     Restore {
+        /// E-mail address or id of the person.
+        person: String,
+    },
+    /// Delete somebody with everything that is theirs. They are out at once; prints when the deletion begins, a day later, until
+    /// which they can be restored.
+    Delete {
         /// E-mail address or id of the person.
         person: String,
     },
@@ -188,7 +194,7 @@ fn operator_options(data: PathBuf) -> anyhow::Result<Options> {
 fn place(data: PathBuf, table: Option<String>) -> anyhow::Result<Place> {
     Ok(match table {
         Some(name) => Place::Table { name, variables: std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect() },
-        None => Place::Folder(Box::new(operator_options(data)?)),
+        None => operator_options(data)?.into(),
     })
 }
 
@@ -203,8 +209,9 @@ fn admin(place: &Place, command: Admin) -> anyhow::Result<()> {
 fn user(place: &Place, command: User) -> anyhow::Result<()> {
     match command {
         User::Show { person } => print(&operator::describe(&in_runtime(place.user(&person))?)),
-        User::Suspend { person } => in_runtime(place.set_status(&person, Status::Suspended)).map(drop),
-        User::Restore { person } => in_runtime(place.set_status(&person, Status::Active)).map(drop),
+        User::Suspend { person } => in_runtime(place.suspend(&person)).map(drop),
+        User::Restore { person } => in_runtime(place.restore(&person)).map(drop),
+        User::Delete { person } => print(&in_runtime(place.delete(&person))?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     }
 }
 

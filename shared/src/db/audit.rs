@@ -12,7 +12,7 @@ use crate::id::{RecordId, UserId};
 /// Who does something privileged, and through which request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// `user:{id}` or `operator`.
+    /// `user:{id}`, `operator` or `worker`.
     pub name: String,
     /// The request's id; an operator's command has none.
     pub request_id: Option<String>,
@@ -24,6 +24,11 @@ impl Actor {
     /// Somebody with access to the machine or the account it runs in.
     pub fn operator() -> Self {
         Self { name: "operator".to_owned(), request_id: None, admin: None }
+    }
+
+    /// What does by itself what was asked for before.
+    pub fn worker() -> Self {
+        Self { name: "worker".to_owned(), request_id: None, admin: None }
     }
 
     /// An admin, through a request.

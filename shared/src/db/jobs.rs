@@ -437,6 +437,8 @@ pub enum Due {
     Call(CallId),
     /// A video without a poster.
     Poster(UserId, crate::id::AssetId),
+    /// The deletion of a person.
+    Deletion(UserId),
 }
 
 impl Due {
@@ -445,6 +447,9 @@ impl Due {
             return id.parse().ok().map(Self::Call);
         }
         let user = key.pk.strip_prefix("USER#")?.parse().ok()?;
+        if key.sk == keys::DELETION {
+            return Some(Self::Deletion(user));
+        }
         let asset = key.sk.strip_prefix(keys::ASSETS)?.parse().ok()?;
         Some(Self::Poster(user, asset))
     }

@@ -14,7 +14,7 @@ use crate::domain::user::{Identity, Role, Status, User};
 use crate::id::{UserId, random_base62};
 
 /// How often a write that met another one is tried again from what is there now.
-const ATTEMPTS: usize = 4;
+pub(super) const ATTEMPTS: usize = 4;
 /// A repeated sign-in within this time writes nothing unless something changed.
 const SIGN_IN_PACE: SignedDuration = SignedDuration::from_mins(1);
 /// Base62 characters of a media prefix: 131 bits.
@@ -53,6 +53,9 @@ pub enum NotChanged {
     /// The admin who wants it isn't one any more.
     #[error("the actor is no admin any more")]
     NotAdmin,
+    /// They are about to be deleted, which has its own ways in and out.
+    #[error("the person is being deleted")]
+    Deleting,
     /// The table failed.
     #[error(transparent)]
     Failed(#[from] DbError),
@@ -173,7 +176,7 @@ impl Db {
         match self.change_user_at_once(user, &[change], actor, now).await {
             Ok(user) => Ok(Some(user)),
             Err(NotChanged::Nobody) => Ok(None),
-            Err(NotChanged::NotAdmin) => Err(DbError::Refused("an operator isn't asked for a role".into())),
+            Err(lost @ (NotChanged::NotAdmin | NotChanged::Deleting)) => Err(DbError::Refused(lost.into())),
             Err(NotChanged::Failed(error)) => Err(error),
         }
     }
@@ -198,14 +201,11 @@ impl Db {
             if after == before {
                 return Ok(before);
             }
-            // One's own limits are the one thing an admin changes about themselves; a record can't be in a transaction twice.
-            let (themselves, others) = actor.still_admin().into_iter().partition::<Vec<_>, _>(|(admin, _)| *admin == user);
-            let mut writes: Vec<Write> = others.into_iter().map(|(admin, cond)| Write::check(keys::user(admin), cond)).collect();
-            let first = writes.len();
-            if !themselves.is_empty() && (before.role, before.status) != (Role::Admin, Status::Active) {
-                return Err(NotChanged::NotAdmin);
+            if before.status != after.status && [before.status, after.status].contains(&Status::Deleting) {
+                return Err(NotChanged::Deleting);
             }
-            let condition = themselves.into_iter().fold(Cond::Exists, |condition, (_, cond)| condition.and(cond));
+            let (mut writes, condition) = by(actor, &before)?;
+            let first = writes.len();
             writes.push(change_record(&before, &after, condition)?);
             for change in describe(&before, &after)? {
                 writes.push(audit::write(actor, change, now)?);
@@ -252,6 +252,7 @@ fn new_user(identity: &Identity, now: Timestamp) -> User {
         epoch: 0,
         media_prefix: random_base62(PREFIX_LENGTH),
         limits: None,
+        deletes_at: None,
         created_at: now,
         last_sign_in_at: now,
     }
@@ -293,6 +294,17 @@ fn update_profile(before: &User, after: &User) -> Vec<Write> {
         writes.push(Write::put(new, entry(id), own_entry(id)));
     }
     writes
+}
+
+/// What must hold of `actor` when it changes the person whose record was read as `before`: in a write of its own, or, as a record
+/// can't be in a transaction twice, in the condition on the person's own.
+pub(super) fn by(actor: &Actor, before: &User) -> Result<(Vec<Write>, Cond), NotChanged> {
+    match actor.still_admin() {
+        None => Ok((Vec::new(), Cond::Exists)),
+        Some((admin, still)) if admin != before.id => Ok((vec![Write::check(keys::user(admin), still)], Cond::Exists)),
+        Some((_, still)) if (before.role, before.status) == (Role::Admin, Status::Active) => Ok((Vec::new(), still)),
+        Some(_) => Err(NotChanged::NotAdmin),
+    }
 }
 
 fn changed(mut user: User, change: UserChange) -> User {
@@ -356,6 +368,6 @@ fn entry(user: UserId) -> Item {
 }
 
 /// A directory entry that is this person's or isn't there; its key names the person, so losing would be a fault of ours.
-fn own_entry(user: UserId) -> Cond {
+pub(super) fn own_entry(user: UserId) -> Cond {
     Cond::NoItem.or(Cond::Eq("user", s(user)))
 }

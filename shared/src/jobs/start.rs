@@ -12,7 +12,7 @@ use crate::domain::generation::{Call, Generation, Reason, Warning};
 use crate::domain::job::Event;
 use crate::domain::model::Model;
 use crate::domain::request::ValidGeneration;
-use crate::domain::user::User;
+use crate::domain::user::{Status, User};
 use crate::provider::request::build_body;
 use crate::provider::{Submission, SubmitError, catalogue};
 use crate::queue::Task;
@@ -35,6 +35,10 @@ impl Jobs {
     /// [`StepError`].
     pub async fn try_start(&self, user: &User) -> Result<(), StepError> {
         let db = &self.platform.db;
+        // What still waits is about to be ended.
+        if user.status == Status::Deleting {
+            return Ok(());
+        }
         let limits = user.limits(self.platform.config.limits);
         let mut started = Vec::new();
         let mut video_slot = true;

@@ -51,6 +51,7 @@ impl Jobs {
                 Some(call) => self.sweep_call(&call).await,
                 None => Ok(()),
             },
+            Due::Deletion(user) => self.sweep_deletion(user, self.platform.clock.now()).await,
             Due::Poster(user, id) => {
                 let Some(asset) = self.platform.db.asset(user, id).await? else { return Ok(()) };
                 if asset.poster == PosterState::Pending { self.sweep_poster(&asset).await } else { Ok(()) }

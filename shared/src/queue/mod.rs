@@ -48,6 +48,11 @@ pub enum Task {
         /// How many polls were before this one: the pace slows down with it.
         polls: u32,
     },
+    /// Go on with the deletion of a person.
+    Delete {
+        /// Of whom.
+        user: UserId,
+    },
 }
 
 /// A message couldn't be sent. The work isn't lost, only late.

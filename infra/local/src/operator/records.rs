@@ -1,12 +1,12 @@
 //! The commands that need the table: personal tokens, admins, people.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use shared::auth::operator::{self, NewToken, OperatorError};
 use shared::clock::Clock;
-use shared::config::{ConfigError, Env};
+use shared::config::{ConfigError, DELETION_SECONDS, Env};
 use shared::db::Db;
-use shared::domain::user::{Role, Scope, Status, User};
+use shared::domain::user::{Role, Scope, User};
 use shared::runtime::{self, Platform};
 
 use crate::data_folder::{DataFolderError, running_endpoints};
@@ -50,6 +50,14 @@ struct Records<'a> {
     clock: &'a Clock,
     /// The sign-in stand-in, where it is in use: whoever it would sign in needs no signing in first.
     stand_in: Option<&'a str>,
+    /// How long somebody who is to be deleted may still be restored, in seconds.
+    grace: i64,
+}
+
+impl From<Options> for Place {
+    fn from(options: Options) -> Self {
+        Self::Folder(Box::new(options))
+    }
 }
 
 impl Place {
@@ -98,14 +106,38 @@ impl Place {
         self.with_records(async |records| operator::find_user(records.db, email_or_id).await).await
     }
 
-    /// Suspends the person with this address or id, or lets them in again.
+    /// Suspends the person with this address or id.
     ///
     /// # Errors
     /// [`OperateError`].
-    pub async fn set_status(&self, email_or_id: &str, status: Status) -> Result<User, OperateError> {
+    pub async fn suspend(&self, email_or_id: &str) -> Result<User, OperateError> {
         self.with_records(async |records| {
             let user = operator::find_user(records.db, email_or_id).await?;
-            operator::set_status(records.db, records.clock, user.id, status).await
+            operator::suspend(records.db, records.clock, user.id).await
+        })
+        .await
+    }
+
+    /// Lets the person with this address or id in again, who was suspended or is about to be deleted.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn restore(&self, email_or_id: &str) -> Result<User, OperateError> {
+        self.with_records(async |records| {
+            let user = operator::find_user(records.db, email_or_id).await?;
+            operator::restore(records.db, records.clock, user.id).await
+        })
+        .await
+    }
+
+    /// Begins to delete the person with this address or id; the answer is when it happens.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn delete(&self, email_or_id: &str) -> Result<Timestamp, OperateError> {
+        self.with_records(async |records| {
+            let user = operator::find_user(records.db, email_or_id).await?;
+            operator::delete(records.db, records.clock, user.id, SignedDuration::from_secs(records.grace)).await
         })
         .await
     }
@@ -116,7 +148,7 @@ impl Place {
             Self::Folder(options) => options,
             Self::Table { name, variables } => {
                 let db = runtime::table(variables, name)?;
-                return Ok(work(&Records { db: &db, clock: &Clock::system(), stand_in: None }).await?);
+                return Ok(work(&Records { db: &db, clock: &Clock::system(), stand_in: None, grace: DELETION_SECONDS.into() }).await?);
             }
         };
         let connect = |environment: &Env| Platform::connect_at(environment, options.clock.clone());
@@ -141,7 +173,12 @@ impl Place {
 impl<'a> Records<'a> {
     fn of(platform: &'a Platform) -> Self {
         let issuer = Some(platform.config.oidc_issuer.as_str());
-        Self { db: &platform.db, clock: &platform.clock, stand_in: issuer.filter(|issuer| issuer.ends_with(ISSUER_PATH)) }
+        Self {
+            db: &platform.db,
+            clock: &platform.clock,
+            stand_in: issuer.filter(|issuer| issuer.ends_with(ISSUER_PATH)),
+            grace: platform.config.deadlines.deletion,
+        }
     }
 
     /// Whom the stand-in would sign in needs no signing in first: who they are follows from the address. Elsewhere nobody can know

@@ -126,7 +126,7 @@ async fn tokens_and_admins_are_made_whether_the_edition_runs_or_not() {
     let place = tempfile::tempdir().unwrap();
     let options = Options::new(place.path().join("data"));
     let scopes = vec![Scope::Read, Scope::Generate];
-    let at = Place::Folder(Box::new(options.clone()));
+    let at = Place::from(options.clone());
     let error = at.make_token("ada@example.com", scopes.clone()).await.unwrap_err();
     assert!(error.to_string().contains("no data folder"), "{error}");
 
@@ -151,6 +151,6 @@ async fn with_a_real_issuer_people_sign_in_first() {
     let google = Some(GoogleClient { id: "id".to_owned(), secret: "secret".to_owned().into() });
     let options = Options { google, ..Options::new(place.path().join("data")) };
     Edition::start(options.clone(), crate::edge::tests::connect).await.unwrap().shutdown().await;
-    let error = Place::Folder(Box::new(options)).set_role("ada@example.com", Role::Admin).await.unwrap_err();
+    let error = Place::from(options).set_role("ada@example.com", Role::Admin).await.unwrap_err();
     assert!(matches!(error, OperateError::Operator(OperatorError::Nobody(_))), "{error}");
 }

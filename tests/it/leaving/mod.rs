@@ -1,0 +1,4 @@
+//! Leaving: deleting an account, coming back in time, and what is left when the time is over.
+
+mod deleting;
+mod ledger;
