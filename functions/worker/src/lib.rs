@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use serde_json::Value;
-use shared::jobs::{Jobs, StepError};
+use shared::jobs::{self, Jobs, Pace, StepError};
 use shared::queue::{JobError, Task, run_batch};
 use shared::runtime::Platform;
 
@@ -29,6 +29,7 @@ async fn work(platform: &Platform, task: Task) -> Result<(), StepError> {
             None => Ok(()),
         },
         Task::Poll { call, polls } => jobs.poll(call, polls).await,
+        Task::Export { user, export } => jobs::export(platform, user, export, Pace::USUAL).await,
         Task::Delete { user } => jobs.delete_user(user, RUN).await,
     }
 }

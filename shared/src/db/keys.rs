@@ -251,8 +251,10 @@ pub const UPLOADS: &str = "UPLOAD#";
 
 /// An export of everything a person has.
 pub fn export(user: UserId, export: RecordId) -> Key {
-    of_user(user, format!("EXPORT#{export}"))
+    of_user(user, format!("{EXPORTS}{export}"))
 }
+/// What every [`export`] begins with.
+pub const EXPORTS: &str = "EXPORT#";
 
 /// A short link.
 pub fn link(key: &str) -> Key {

@@ -6,6 +6,7 @@
 pub mod assets;
 pub mod audit;
 pub mod deletion;
+pub mod exports;
 mod expr;
 pub mod jobs;
 pub mod keys;

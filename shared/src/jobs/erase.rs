@@ -14,6 +14,7 @@ use crate::db::deletion::SETTLED;
 use crate::db::keys::{self, AssetList, Key};
 use crate::db::{Item, decode};
 use crate::domain::asset::Asset;
+use crate::domain::export::Export;
 use crate::domain::generation::{Call, Generation};
 use crate::domain::job::{CallState, Event};
 use crate::domain::upload::Upload;
@@ -159,6 +160,11 @@ impl Jobs {
             keys = entries(user, &decode(item)?);
         } else if sort.starts_with(keys::UPLOADS) {
             self.erase_files(&decode(item)?).await?;
+        } else if sort.starts_with(keys::EXPORTS) {
+            let export: Export = decode(item)?;
+            if let Some(upload) = &export.upload {
+                self.platform.media.drop_parts(&export.key, upload).await?;
+            }
         } else if sort.starts_with(keys::USER_SESSIONS) {
             keys.push(keys::session(&decode::<Hashed>(item)?.hash));
         } else if sort.starts_with(keys::USER_TOKENS) {

@@ -5,6 +5,7 @@
 //! `worker` owns every state that isn't final; tasks and webhooks only make it faster.
 
 mod erase;
+mod export;
 #[cfg(feature = "codec")]
 mod fit;
 mod follow;
@@ -19,6 +20,7 @@ mod start;
 mod sweep;
 
 pub use erase::hurry_deletion;
+pub use export::{Pace, export, hurry_export};
 #[cfg(feature = "codec")]
 pub use fit::fit_inputs;
 #[cfg(feature = "codec")]
