@@ -100,7 +100,7 @@ pub(crate) async fn create_export(
     platform.db.request_export(&export, &Actor::person(user, &request)).await.map_err(|lost| match lost {
         NotRequested::Busy => ApiError::conflict("An export is under way; wait until it is ready."),
         NotRequested::TooMany => {
-            ApiError::rate_limited(format!("{MOST_A_DAY} exports a day are enough; ask again tomorrow."), resets(now).day)
+            ApiError::rate_limited(format!("{MOST_A_DAY} exports a day are enough; ask again tomorrow."), resets(now).1)
         }
         NotRequested::Failed(error) => error.into(),
     })?;

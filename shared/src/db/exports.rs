@@ -104,7 +104,7 @@ impl Db {
             .set("run", s(run))
             .set("leased_until", s(until))
             .add("tries", 1);
-        self.due(write, export, until).await
+        self.reindexed(write, export, until).await
     }
 
     /// Remembers how far the run `run` has come: the upload, and where the rest is written down. Condition: it is still that run's;
@@ -127,7 +127,7 @@ impl Db {
     /// [`DbError`].
     pub async fn leave_export(&self, export: &Export, run: &str, due: Timestamp) -> Result<bool, DbError> {
         let write = Write::update(keys::export(export.user, export.id), open().and(Cond::Eq("run", s(run)))).remove("leased_until");
-        self.due(write, export, due).await
+        self.reindexed(write, export, due).await
     }
 
     /// Says when `worker` looks at an export again. Losing: it is over.
@@ -135,7 +135,7 @@ impl Db {
     /// # Errors
     /// [`DbError`].
     pub async fn postpone_export(&self, export: &Export, due: Timestamp) -> Result<bool, DbError> {
-        self.due(Write::update(keys::export(export.user, export.id), open()), export, due).await
+        self.reindexed(Write::update(keys::export(export.user, export.id), open()), export, due).await
     }
 
     /// Ends an export, and lets its person ask for another one. Condition: it is still the run's; losing is `false`.
@@ -161,7 +161,7 @@ impl Db {
         lost_is_false(self.transact(writes).await)
     }
 
-    async fn due(&self, write: Write, export: &Export, due: Timestamp) -> Result<bool, DbError> {
+    async fn reindexed(&self, write: Write, export: &Export, due: Timestamp) -> Result<bool, DbError> {
         let write = jobs::open_index(export.id, due).into_iter().fold(write, |write, (name, value)| write.set(name, value));
         lost_is_false(self.write(write).await)
     }

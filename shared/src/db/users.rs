@@ -319,10 +319,8 @@ fn changed(mut user: User, change: UserChange) -> User {
 /// What differs, on `condition` and that it is as it was read. A new role or status ends all sessions.
 fn change_record(before: &User, after: &User, mut condition: Cond) -> Result<Write, DbError> {
     let differs = |name, before: &str, after: &str| (before != after).then(|| (Cond::Eq(name, s(before)), name, s(after)));
-    let texts = [
-        differs("role", before.role.as_str(), after.role.as_str()),
-        differs("status", before.status.as_str(), after.status.as_str()),
-    ];
+    let texts =
+        [differs("role", before.role.as_str(), after.role.as_str()), differs("status", before.status.as_str(), after.status.as_str())];
     let mut sets = Vec::new();
     for (as_read, name, value) in texts.into_iter().flatten() {
         condition = condition.and(as_read);

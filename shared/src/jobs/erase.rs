@@ -112,7 +112,11 @@ impl Jobs {
         match (call.state, &call.request) {
             (CallState::Waiting, _) => self.refuse(call, Event::Cancelled, follow::cancelled()).await,
             (CallState::Submitted, Some(request)) => {
-                if self.stop(call, request).await? { Ok(()) } else { self.give_up(call).await }
+                if self.stop(call, request).await? {
+                    Ok(())
+                } else {
+                    self.give_up(call).await
+                }
             }
             (CallState::Submitting | CallState::Submitted, _) => self.give_up(call).await,
             (CallState::ResultReady, _) => self.refuse(call, Event::ImportRefused, follow::cancelled()).await,

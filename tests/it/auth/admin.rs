@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use http::{Method, Request, header};
@@ -135,7 +135,9 @@ async fn people_are_found_by_how_their_address_or_name_begins() {
     }
     assert_eq!(names(&root.get("/api/v1/admin/users?q=bob@example.org").await.1), ["bob"]);
     assert!(names(&root.get("/api/v1/admin/users?q=EMAIL%23").await.1).is_empty());
-    for (query, field) in [("q=a&colour=red", "colour"), ("limit=0", "limit"), ("cursor=x", "cursor"), (&format!("q={}", "a".repeat(201)), "q")] {
+    for (query, field) in
+        [("q=a&colour=red", "colour"), ("limit=0", "limit"), ("cursor=x", "cursor"), (&format!("q={}", "a".repeat(201)), "q")]
+    {
         let (status, problem) = root.get(&format!("/api/v1/admin/users?{query}")).await;
         assert_eq!((status, &problem["errors"][0]["field"]), (400, &field.into()));
     }

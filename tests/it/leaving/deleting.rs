@@ -36,8 +36,7 @@ impl Browser {
     }
 
     pub(super) async fn send(&self, method: Method, path: &str) -> Answer {
-        let headers =
-            [("cookie", self.cookie.as_str()), ("origin", &self.origin), ("x-app", "1"), ("content-type", "application/json")];
+        let headers = [("cookie", self.cookie.as_str()), ("origin", &self.origin), ("x-app", "1"), ("content-type", "application/json")];
         self.client.send(method, path, &headers, Vec::new()).await
     }
 
@@ -184,7 +183,8 @@ async fn an_administrators_deletion_is_called_off_by_administrators_only() {
 async fn settled_in(world: &World, name: &str) -> Client {
     let client = world.client(name, Scope::ALL.to_vec(), None).await;
     let mut assets = Vec::new();
-    for prompt in ["a lighthouse at dusk", "hills and valleys in the morning mist", "a lighthouse again, with many more words than before"] {
+    for prompt in ["a lighthouse at dusk", "hills and valleys in the morning mist", "a lighthouse again, with many more words than before"]
+    {
         assets.push(made(&client, prompt).await);
     }
     let id = |n: usize| assets[n]["id"].as_str().unwrap().to_owned();

@@ -1,4 +1,5 @@
-//! Leaving: deleting an account, coming back in time, and what is left when the time is over.
+//! Leaving: taking everything home, deleting an account, coming back in time, and what is left when the time is over.
 
 mod deleting;
+mod exporting;
 mod ledger;

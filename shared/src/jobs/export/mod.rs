@@ -14,8 +14,6 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use futures_util::TryStreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
