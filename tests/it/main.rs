@@ -13,6 +13,7 @@ mod library;
 mod limits;
 mod links;
 mod privacy;
+mod rotation;
 mod rules;
 mod template;
 mod uploads;

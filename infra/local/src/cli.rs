@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::edge::PublicOrigin;
 use crate::operator::Place;
-use crate::{Edition, GoogleClient, Options, check, functions, operator, site};
+use crate::{Edition, GoogleClient, Options, check, data_folder, functions, operator, site};
 
 /// AI Image Generator on one machine: the web app, the API and everything behind them in one process.
 ///
@@ -28,8 +28,8 @@ pub struct Cli {
     /// The data folder; it is made when it is missing, readable by its owner only.
     #[arg(long, global = true, default_value = "./data", value_name = "FOLDER")]
     data: PathBuf,
-    /// For token, admin and user: a table on AWS instead of a data folder, reached with AWS_REGION and the credentials in
-    /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
+    /// For token, admin and user: a table on AWS instead of a data folder, reached with `AWS_REGION` and the credentials in
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
     #[arg(long, global = true, conflicts_with = "data", value_name = "NAME")]
     table: Option<String>,
     #[command(flatten)]
@@ -100,6 +100,13 @@ enum Command {
     User(User),
     /// Say what is configured, and ask each service whether it works. Changes nothing; fails when something must be mended.
     Check,
+    /// Exchange a key that the edition has made itself, while it runs or not. The new one is used within five minutes; what was made
+    /// with the old one is accepted until the next exchange.
+    Rotate {
+        /// Which key.
+        #[arg(value_parser = data_folder::OWN_KEYS)]
+        key: String,
+    },
     /// Write the data folder to one file, while the edition runs or not.
     Backup {
         /// The new file. It holds keys and everything that users have made: keep it safe.
@@ -170,6 +177,7 @@ impl Cli {
             None => serve(self.data, self.serve),
             Some(Command::Serve(arguments)) => serve(self.data, arguments),
             Some(Command::Check) => probe(&operator_options(self.data)?),
+            Some(Command::Rotate { key }) => Ok(data_folder::exchange_key(&self.data, &key)?),
             Some(Command::Backup { file }) => Ok(operator::backup(&self.data, &file)?),
             Some(Command::Restore { file }) => Ok(operator::restore(&file, &self.data)?),
         }

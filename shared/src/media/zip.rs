@@ -187,5 +187,5 @@ fn dos_time(at: Timestamp) -> u32 {
     let part = |value: i8| u32::from(value.unsigned_abs());
     let year = u32::try_from(at.year() - 1980).unwrap_or(0).min(127);
     let date = year << 9 | part(at.month()) << 5 | part(at.day());
-    date << 16 | part(at.hour()) << 11 | part(at.minute()) << 5 | part(at.second()) / 2
+    date << 16 | part(at.hour()) << 11 | part(at.minute()) << 5 | (part(at.second()) / 2)
 }

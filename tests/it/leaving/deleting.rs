@@ -277,7 +277,7 @@ async fn of_who_has_left_nothing_is_left_wherever_it_was_interrupted() {
     }
     let left = objects(&world);
     assert_eq!(left.iter().filter(|file| file.contains(&user.media_prefix)).count(), 0, "{left:?}");
-    println!("{theirs} items and {files} objects were deleted, after {killed} interruptions; 2 audit lines are left");
+    eprintln!("{theirs} items and {files} objects were deleted, after {killed} interruptions; 2 audit lines are left");
 
     // Nobody else has lost anything.
     let bobs = |all: &std::collections::BTreeMap<String, String>| {

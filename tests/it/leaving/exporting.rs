@@ -201,7 +201,7 @@ async fn an_export_is_whole_however_often_it_was_interrupted() {
     let zip = platform.media.get(Bucket::Media, &export.key, 1 << 30).await.unwrap();
     assert_eq!(ready.bytes, Some(zip.len() as u64));
     assert_whole(&zip, &ada.all("/api/v1/assets").await);
-    println!("{} bytes in {runs} runs, of which {killed} were killed", zip.len());
+    eprintln!("{} bytes in {runs} runs, of which {killed} were killed", zip.len());
     // The next one can be asked for.
     requested(&world, ada.user()).await;
     world.shutdown().await;
@@ -219,7 +219,7 @@ async fn two_runs_at_once_make_one_export_and_one_that_cannot_be_is_given_up() {
     assert!([done.0, done.1, done.2, done.3].iter().all(Result::is_ok));
     let ready = platform.db.export(ada.user().id, export.id).await.unwrap().unwrap();
     assert_eq!(ready.state, ExportState::Ready);
-    assert_whole(&platform.media.get(Bucket::Media, &export.key, 1 << 30).await.unwrap(), &[asset.clone()]);
+    assert_whole(&platform.media.get(Bucket::Media, &export.key, 1 << 30).await.unwrap(), std::slice::from_ref(&asset));
 
     // An original that isn't what it was: five runs find it so.
     replace_original(&world, ada.user().id, asset["id"].as_str().unwrap(), &key_of(&world, &ada, &asset).await, 1, &"0".repeat(64)).await;
