@@ -35,29 +35,28 @@ async fn keys_are_exchanged_under_load_without_a_failed_request() {
             }
         }));
     }
-    let maker = {
-        let (ada, stop) = (ada.clone(), stop.clone());
-        tokio::spawn(async move {
-            let mut made = 0;
-            while !stop.load(Ordering::Relaxed) {
-                assert_eq!(ada.made(&picture("hills")).await["state"], "complete");
-                made += 1;
-            }
-            made
-        })
-    };
-    for _ in 0..3 {
-        tokio::time::sleep(SEEN).await;
-        for key in OWN_KEYS {
-            exchange_key(&world.data(), key).unwrap();
+    let make = async {
+        let mut made = 0;
+        while !stop.load(Ordering::Relaxed) {
+            assert_eq!(ada.made(&picture("hills")).await["state"], "complete");
+            made += 1;
         }
-    }
-    tokio::time::sleep(SEEN).await;
-    stop.store(true, Ordering::Relaxed);
+        made
+    };
+    let exchange = async {
+        for _ in 0..3 {
+            tokio::time::sleep(SEEN).await;
+            for key in OWN_KEYS {
+                exchange_key(&world.data(), key).unwrap();
+            }
+        }
+        tokio::time::sleep(SEEN).await;
+        stop.store(true, Ordering::Relaxed);
+    };
+    let (made, ()) = tokio::join!(make, exchange);
     for one in load {
         one.await.unwrap();
     }
-    let made = maker.await.unwrap();
     let asked = asked.load(Ordering::Relaxed);
     eprintln!("{asked} requests and {made} generations over three exchanges of each key, 0 failed");
     assert!(asked > 50 && made > 3, "{asked} {made}");
