@@ -41,7 +41,8 @@ async fn the_trash_is_emptied_after_thirty_days_wherever_it_was_interrupted() {
     world.clock.advance(1);
     let mut killed = 0;
     loop {
-        let moment = Duration::from_micros(u64::from(u16::from_be_bytes(shared::id::random::<2>())));
+        // Longer and longer, so that a slow machine comes to the end as well.
+        let moment = Duration::from_micros(u64::from(u16::from_be_bytes(shared::id::random::<2>()))) * (killed + 1);
         match tokio::time::timeout(moment, jobs.sweep()).await {
             Err(_) => killed += 1,
             Ok(swept) => {
@@ -52,7 +53,7 @@ async fn the_trash_is_emptied_after_thirty_days_wherever_it_was_interrupted() {
                 }
             }
         }
-        assert!(killed < 1_000, "it gets on");
+        assert!(killed < 80, "it gets on");
         // An interrupted look is followed by another one.
         world.clock.advance(16 * 60_000);
     }
