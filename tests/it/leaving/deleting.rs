@@ -236,7 +236,8 @@ async fn of_who_has_left_nothing_is_left_wherever_it_was_interrupted() {
     // Killed at random moments, until a run comes to its end.
     let mut killed = 0;
     loop {
-        let moment = Duration::from_micros(u64::from(u16::from_be_bytes(shared::id::random::<2>())) / 2);
+        // Longer and longer, so that a slow machine comes to the end as well.
+        let moment = Duration::from_micros(u64::from(u16::from_be_bytes(shared::id::random::<2>())) / 2) * (1 + killed / 10);
         match tokio::time::timeout(moment, jobs.delete_user(user.id, Duration::from_secs(60))).await {
             Err(_) => killed += 1,
             Ok(done) => break done.unwrap(),
