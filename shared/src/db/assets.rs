@@ -110,10 +110,7 @@ impl Db {
     /// # Errors
     /// [`DbError`] when the table can't be written.
     pub async fn trash_asset(&self, user: UserId, id: AssetId, now: Timestamp, due: Timestamp) -> Result<bool, DbError> {
-        let writes = vec![
-            in_trash(user, id, due),
-            Write::update(keys::asset(user, id), Cond::Exists).set_once("deleted_at", s(now)),
-        ];
+        let writes = vec![in_trash(user, id, due), Write::update(keys::asset(user, id), Cond::Exists).set_once("deleted_at", s(now))];
         Ok(self.written(writes, user, id).await?.is_some())
     }
 

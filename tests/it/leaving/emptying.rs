@@ -65,7 +65,7 @@ async fn the_trash_is_emptied_after_thirty_days_wherever_it_was_interrupted() {
     assert!(ada.all("/api/v1/links").await.is_empty());
     let left: Vec<String> = items(&world).await.into_keys().filter(|key| key.contains(&gone)).collect();
     assert!(left.is_empty(), "{left:?}");
-    let files = objects(&world);
+    let files = objects(&world).await;
     assert_eq!(files.iter().filter(|file| file.contains(&gone)).count(), 0);
     for id in [&later, &kept] {
         assert!(files.iter().filter(|file| file.contains(id.as_str())).count() >= 3, "{id}");
