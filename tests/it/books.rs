@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue::{self, N};
 use http::StatusCode;
 use local::Options;
+use local::operator::Place;
 use serde_json::{Value, json};
 use shared::db::keys;
 use shared::jobs::verify::{Books, verify};
@@ -11,7 +12,7 @@ use crate::table::Table;
 use crate::world::{Client, World, picture, pictures, still};
 
 async fn books(world: &World, client: &Client) -> Books {
-    verify(&world.platform.db, client.user().id, world.clock.now()).await.unwrap()
+    verify(&world.platform.db, client.user().id, world.clock.now(), jiff::SignedDuration::from_hours(24)).await.unwrap()
 }
 
 /// Micro-dollars.
@@ -127,8 +128,8 @@ async fn every_mistake_in_the_books_is_found() {
     let (ada, table) = (world.user("ada").await, Table::of(&world));
     let made = ada.made(&pictures("two", 2)).await;
     assert_eq!(books(&world, &ada).await.problems, Vec::<String>::new());
-    let options = Options::new(world.data());
-    let checked = local::operator::verify(&options, None).await.unwrap();
+    let place = Place::from(Options::new(world.data()));
+    let checked = place.verify(None).await.unwrap();
     assert!(checked.len() == 1 && checked[0].1.problems.is_empty() && checked[0].1.assets == 2);
 
     let user = ada.user().id;
@@ -164,7 +165,7 @@ async fn every_mistake_in_the_books_is_found() {
         table.delete(key).await;
         let problems = books(&world, &ada).await.problems;
         assert!(!problems.is_empty(), "{key}");
-        let seen = local::operator::verify(&options, Some("ada@example.com")).await.unwrap();
+        let seen = place.verify(Some("ada@example.com")).await.unwrap();
         assert_eq!(seen[0].1.problems, problems);
         table.put(good).await;
     }

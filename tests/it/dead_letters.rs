@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use local::Options;
+use local::operator::Place;
 use local_sqs::{Outgoing, Queues, Settings};
 use serde_json::{Value, json};
 use shared::auth::operator;
@@ -133,9 +134,9 @@ async fn what_an_operator_sends_back_goes_where_it_died() {
     assert_eq!(letters[0]["letters"][0]["about"], Value::Null);
     assert_eq!(letters[2]["letters"][0]["about"], json!({"task": "start", "user": admin.user().id}));
     assert_eq!(letters[2]["letters"][0]["last_error"], Value::Null);
-    let options = Options::new(world.data());
-    assert_eq!(local::operator::redrive(&options, Some(QueueName::Tasks)).await.unwrap(), [(QueueName::Tasks, 1)]);
-    let all = local::operator::redrive(&options, None).await.unwrap();
+    let place = Place::from(Options::new(world.data()));
+    assert_eq!(place.redrive(Some(QueueName::Tasks)).await.unwrap(), [(QueueName::Tasks, 1)]);
+    let all = place.redrive(None).await.unwrap();
     assert_eq!(all, [(QueueName::Results, 1), (QueueName::Videos, 1), (QueueName::Tasks, 0)]);
     at_rest(queues, 0).await;
     for queue in QUEUES {

@@ -453,6 +453,12 @@ pub enum Due {
     Poster(UserId, crate::id::AssetId),
     /// A client that wants to hear of the end.
     Callback(UserId, GenerationId),
+    /// What is in the trash.
+    Trash(UserId, crate::id::AssetId),
+    /// The deletion of a person.
+    Deletion(UserId),
+    /// An export that isn't ready.
+    Export(UserId, crate::id::RecordId),
 }
 
 impl Due {
@@ -460,9 +466,19 @@ impl Due {
         if let Some(id) = key.pk.strip_prefix("CALL#") {
             return id.parse().ok().map(Self::Call);
         }
-        let user = key.pk.strip_prefix("USER#")?.parse().ok()?;
+        let partition = key.pk.strip_prefix("USER#")?;
+        if let Some(user) = partition.strip_suffix(keys::TRASH) {
+            return Some(Self::Trash(user.parse().ok()?, key.sk.parse().ok()?));
+        }
+        let user = partition.parse().ok()?;
+        if key.sk == keys::DELETION {
+            return Some(Self::Deletion(user));
+        }
         if let Some(generation) = key.sk.strip_prefix(keys::CALLBACKS) {
             return generation.parse().ok().map(|generation| Self::Callback(user, generation));
+        }
+        if let Some(export) = key.sk.strip_prefix(keys::EXPORTS) {
+            return export.parse().ok().map(|export| Self::Export(user, export));
         }
         let asset = key.sk.strip_prefix(keys::ASSETS)?.parse().ok()?;
         Some(Self::Poster(user, asset))

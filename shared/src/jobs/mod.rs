@@ -6,6 +6,8 @@
 
 #[cfg(feature = "view")]
 pub(crate) mod callback;
+mod erase;
+mod export;
 #[cfg(feature = "codec")]
 mod fit;
 mod follow;
@@ -18,10 +20,13 @@ mod plan;
 mod poster;
 mod start;
 mod sweep;
+mod trash;
 pub mod verify;
 
 #[cfg(feature = "view")]
 pub use callback::call_back;
+pub use erase::hurry_deletion;
+pub use export::{Pace, export, hurry_export};
 #[cfg(feature = "codec")]
 pub use fit::fit_inputs;
 #[cfg(feature = "codec")]

@@ -21,9 +21,6 @@ const PAGE: i32 = 100;
 const READINGS: u32 = 4;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Assets may be gone after this long: what is in the trash for thirty days is deleted.
-const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-
 /// How much was looked at, and what doesn't agree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
@@ -62,23 +59,24 @@ impl Sums {
     }
 }
 
-/// Checks the books of `user`.
+/// Checks the books of `user`. What was thrown away is gone after `kept` (`DEADLINE_SECONDS_TRASH`): a younger asset must be there.
 ///
 /// # Errors
 /// [`DbError`] when the table can't be read.
-pub async fn verify(db: &Db, user: UserId, now: Timestamp) -> Result<Books, DbError> {
-    let mut books = read(db, user, now).await?;
+pub async fn verify(db: &Db, user: UserId, now: Timestamp, kept: SignedDuration) -> Result<Books, DbError> {
+    let gone = now - kept;
+    let mut books = read(db, user, gone).await?;
     for _ in 1..READINGS {
         if books.problems.is_empty() {
             break;
         }
         tokio::time::sleep(PAUSE).await;
-        books = read(db, user, now).await?;
+        books = read(db, user, gone).await?;
     }
     Ok(books)
 }
 
-async fn read(db: &Db, user: UserId, now: Timestamp) -> Result<Books, DbError> {
+async fn read(db: &Db, user: UserId, gone: Timestamp) -> Result<Books, DbError> {
     let (mut by_month, mut by_generation) = (BTreeMap::<String, Sums>::new(), BTreeMap::<GenerationId, Sums>::new());
     let mut books = Books::default();
     let mut after = None;
@@ -107,7 +105,7 @@ async fn read(db: &Db, user: UserId, now: Timestamp) -> Result<Books, DbError> {
             let calls = db.calls(&generation.calls).await?;
             let sums = by_generation.remove(&generation.id).unwrap_or_default();
             one(generation, &calls, sums, &mut books.problems);
-            library(generation, &made, now, &mut books.problems);
+            library(generation, &made, gone, &mut books.problems);
             named.extend(generation.assets.iter().copied());
             let holding = || calls.iter().filter(|call| call.state.holds_slot());
             running += holding().count();
@@ -193,12 +191,12 @@ fn one(generation: &Generation, calls: &[Call], sums: Sums, problems: &mut Vec<S
 }
 
 /// What a generation has delivered is in the library, unless it was deleted since.
-fn library(generation: &Generation, made: &BTreeMap<AssetId, Asset>, now: Timestamp, problems: &mut Vec<String>) {
+fn library(generation: &Generation, made: &BTreeMap<AssetId, Asset>, gone: Timestamp, problems: &mut Vec<String>) {
     for id in &generation.assets {
         match made.get(id) {
             Some(asset) if asset.generation == generation.id => {}
             Some(_) => problems.push(format!("asset {id} says it is another generation's than {}", generation.id)),
-            None if generation.created_at + KEPT > now => problems.push(format!("asset {id} of generation {} isn't there", generation.id)),
+            None if generation.created_at > gone => problems.push(format!("asset {id} of generation {} isn't there", generation.id)),
             None => {}
         }
     }

@@ -16,7 +16,7 @@ pub use batch::{JobError, run_batch};
 pub use dead_letters::{DeadLetterError, DeadLetters, Letter, QueueName};
 
 use crate::config::{Config, Env};
-use crate::id::{AssetId, CallId, GenerationId, UserId};
+use crate::id::{AssetId, CallId, GenerationId, RecordId, UserId};
 
 /// To `ingest`: a call's result is stored with the call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,18 @@ pub enum Task {
         user: UserId,
         /// Which one.
         generation: GenerationId,
+    },
+    /// Go on with an export.
+    Export {
+        /// Whose.
+        user: UserId,
+        /// Which one.
+        export: RecordId,
+    },
+    /// Go on with the deletion of a person.
+    Delete {
+        /// Of whom.
+        user: UserId,
     },
 }
 

@@ -1,14 +1,17 @@
-//! The commands that need the table or the queues: personal tokens, admins, dead letters, the books.
+//! The commands that need the table or the queues: personal tokens, admins, people, dead letters, the books.
 
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use shared::auth::operator::{self, NewToken, OperatorError};
-use shared::config::{ConfigError, Env};
+use shared::clock::Clock;
+use shared::config::{ConfigError, DELETION_SECONDS, Env, TRASH_SECONDS};
+use shared::db::Db;
 use shared::db::audit::{Actor, Change};
 use shared::db::users::Directory;
 use shared::domain::user::{Role, Scope, User};
-use shared::jobs::{self, verify::Books};
-use shared::queue::QueueName;
-use shared::runtime::Platform;
+use shared::jobs::verify::{Books, verify};
+use shared::queue::{QueueName, Queues};
+use shared::runtime::{self, Platform};
 
 use crate::data_folder::{DataFolderError, running_endpoints};
 use crate::edge::ISSUER_PATH;
@@ -31,124 +34,257 @@ pub enum OperateError {
     Operator(#[from] OperatorError),
 }
 
-/// Makes a personal token of the person with this address or id, who is made if the sign-in stand-in is in use.
-///
-/// # Errors
-/// [`OperateError`].
-pub async fn make_token(options: &Options, email_or_id: &str, scopes: Vec<Scope>) -> Result<SecretString, OperateError> {
-    with_platform(options, async |platform| {
-        let user = person(platform, email_or_id).await?;
-        let new = NewToken { name: "operator".to_owned(), scopes, expires_at: None };
-        let (_, secret) = operator::create_token(&platform.db, &platform.clock, user.id, new).await?;
-        Ok(secret)
-    })
-    .await
+/// Where the records are that a command works on.
+#[derive(Debug)]
+pub enum Place {
+    /// In a data folder, whether its edition runs or not.
+    Folder(Box<Options>),
+    /// In a table in an account of AWS, reached as these variables say (`AWS_REGION`, `AWS_ACCESS_KEY_ID`, ...).
+    Table {
+        /// The table's name.
+        name: String,
+        /// Region and credentials.
+        variables: Env,
+    },
 }
 
-/// Gives a role to the person with this address or id.
-///
-/// # Errors
-/// [`OperateError`].
-pub async fn set_role(options: &Options, email_or_id: &str, role: Role) -> Result<User, OperateError> {
-    with_platform(options, async |platform| {
-        let user = match role {
-            Role::Admin => person(platform, email_or_id).await?,
-            Role::User => operator::find_user(&platform.db, email_or_id).await?,
-        };
-        operator::set_role(&platform.db, &platform.clock, user.id, role).await
-    })
-    .await
+/// What a command is given to work with.
+struct Records<'a> {
+    db: &'a Db,
+    clock: &'a Clock,
+    /// Where they are known.
+    queues: Option<&'a Queues>,
+    /// The sign-in stand-in, where it is in use: whoever it would sign in needs no signing in first.
+    stand_in: Option<&'a str>,
+    /// How long what was thrown away is kept, in seconds.
+    trash: i64,
+    /// How long somebody who is to be deleted may still be restored, in seconds.
+    grace: i64,
 }
 
-/// All admins.
-///
-/// # Errors
-/// [`OperateError`].
-pub async fn admins(options: &Options) -> Result<Vec<User>, OperateError> {
-    with_platform(options, async |platform| Ok(operator::admins(&platform.db).await?)).await
-}
-
-/// Sends the dead letters of `queue`, or of all queues, back; how many there were, nearly, in each.
-///
-/// # Errors
-/// [`OperateError`].
-pub async fn redrive(options: &Options, queue: Option<QueueName>) -> Result<Vec<(QueueName, u64)>, OperateError> {
-    with_platform(options, async |platform| {
-        let mut redriven = Vec::new();
-        for queue in QueueName::ALL.into_iter().filter(|name| queue.is_none_or(|wanted| wanted == *name)) {
-            let messages = platform.queues.dead_letters(queue).await?.messages;
-            if messages > 0 {
-                platform.db.note(&Actor::operator(), Change::redrive(queue.as_str(), messages), platform.clock.now()).await?;
-                platform.queues.redrive(queue).await?;
-            }
-            redriven.push((queue, messages));
-        }
-        Ok(redriven)
-    })
-    .await
-}
-
-/// Whether usage, ledger and library agree: of the person with this address or id, or of everybody.
-///
-/// # Errors
-/// [`OperateError`].
-pub async fn verify(options: &Options, email_or_id: Option<&str>) -> Result<Vec<(User, Books)>, OperateError> {
-    with_platform(options, async |platform| {
-        let (db, now) = (&platform.db, platform.clock.now());
-        let mut checked = Vec::new();
-        if let Some(text) = email_or_id {
-            let user = operator::find_user(db, text).await?;
-            let books = jobs::verify::verify(db, user.id, now).await?;
-            return Ok(vec![(user, books)]);
-        }
-        let mut after = None;
-        loop {
-            let page = db.users(Directory::Newest, after.as_deref(), 100).await?;
-            for user in page.items {
-                let books = jobs::verify::verify(db, user.id, now).await?;
-                checked.push((user, books));
-            }
-            after = page.next;
-            if after.is_none() {
-                return Ok(checked);
-            }
-        }
-    })
-    .await
-}
-
-/// Whom the stand-in would sign in needs no signing in first: who they are follows from the address.
-async fn person(platform: &Platform, email_or_id: &str) -> Result<User, OperatorError> {
-    let nobody = match operator::find_user(&platform.db, email_or_id).await {
-        Err(OperatorError::Nobody(text)) => OperatorError::Nobody(text),
-        found => return found,
-    };
-    let issuer = &platform.config.oidc_issuer;
-    match local_standins::issuer::person(email_or_id) {
-        Some(person) if issuer.ends_with(ISSUER_PATH) => {
-            operator::ensure_user(&platform.db, &platform.clock, issuer, &person.subject, &person.email, &person.name).await
-        }
-        Some(_) => Err(nobody),
-        None => Err(OperatorError::NotAnAddress(email_or_id.to_owned())),
+impl From<Options> for Place {
+    fn from(options: Options) -> Self {
+        Self::Folder(Box::new(options))
     }
 }
 
-/// Does `work` in the running edition's table, or in one that is opened for as long as it takes.
-async fn with_platform<T>(options: &Options, work: impl AsyncFnOnce(&Platform) -> Result<T, OperatorError>) -> Result<T, OperateError> {
-    let edition = match Edition::start_for_operator(options).await {
-        Ok(edition) => edition,
-        Err(StartError::DataFolder(DataFolderError::Locked(_))) => {
-            let endpoints = running_endpoints(&options.data).map_err(OperateError::Unreachable)?;
-            let platform = Platform::connect_at(&endpoints.environment.into_iter().collect(), options.clock.clone())?;
-            return Ok(work(&platform).await?);
+impl Place {
+    /// Makes a personal token of the person with this address or id, who is made if the sign-in stand-in is in use.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn make_token(&self, email_or_id: &str, scopes: Vec<Scope>) -> Result<SecretString, OperateError> {
+        self.with_records(async |records| {
+            let user = records.person(email_or_id).await?;
+            let new = NewToken { name: "operator".to_owned(), scopes, expires_at: None };
+            let (_, secret) = operator::create_token(records.db, records.clock, user.id, new).await?;
+            Ok(secret)
+        })
+        .await
+    }
+
+    /// Gives a role to the person with this address or id.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn set_role(&self, email_or_id: &str, role: Role) -> Result<User, OperateError> {
+        self.with_records(async |records| {
+            let user = match role {
+                Role::Admin => records.person(email_or_id).await?,
+                Role::User => operator::find_user(records.db, email_or_id).await?,
+            };
+            operator::set_role(records.db, records.clock, user.id, role).await
+        })
+        .await
+    }
+
+    /// All admins.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn admins(&self) -> Result<Vec<User>, OperateError> {
+        self.with_records(async |records| Ok(operator::admins(records.db).await?)).await
+    }
+
+    /// The person with this address or id.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn user(&self, email_or_id: &str) -> Result<User, OperateError> {
+        self.with_records(async |records| operator::find_user(records.db, email_or_id).await).await
+    }
+
+    /// Suspends the person with this address or id.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn suspend(&self, email_or_id: &str) -> Result<User, OperateError> {
+        self.with_records(async |records| {
+            let user = operator::find_user(records.db, email_or_id).await?;
+            operator::suspend(records.db, records.clock, user.id).await
+        })
+        .await
+    }
+
+    /// Lets the person with this address or id in again, who was suspended or is about to be deleted.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn restore(&self, email_or_id: &str) -> Result<User, OperateError> {
+        self.with_records(async |records| {
+            let user = operator::find_user(records.db, email_or_id).await?;
+            operator::restore(records.db, records.clock, user.id).await
+        })
+        .await
+    }
+
+    /// Begins to delete the person with this address or id; the answer is when it happens.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn delete(&self, email_or_id: &str) -> Result<Timestamp, OperateError> {
+        self.with_records(async |records| {
+            let user = operator::find_user(records.db, email_or_id).await?;
+            operator::delete(records.db, records.clock, user.id, SignedDuration::from_secs(records.grace)).await
+        })
+        .await
+    }
+
+    /// Sends the dead letters of `queue`, or of all queues, back; how many there were, nearly, in each.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn redrive(&self, queue: Option<QueueName>) -> Result<Vec<(QueueName, u64)>, OperateError> {
+        self.with_records(async |records| {
+            let queues = records.queues.ok_or(OperatorError::NoQueues)?;
+            let mut redriven = Vec::new();
+            for queue in QueueName::ALL.into_iter().filter(|name| queue.is_none_or(|wanted| wanted == *name)) {
+                let messages = queues.dead_letters(queue).await?.messages;
+                if messages > 0 {
+                    records.db.note(&Actor::operator(), Change::redrive(queue.as_str(), messages), records.clock.now()).await?;
+                    queues.redrive(queue).await?;
+                }
+                redriven.push((queue, messages));
+            }
+            Ok(redriven)
+        })
+        .await
+    }
+
+    /// Whether usage, ledger and library agree: of the person with this address or id, or of everybody.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn verify(&self, email_or_id: Option<&str>) -> Result<Vec<(User, Books)>, OperateError> {
+        self.with_records(async |records| {
+            let (db, now, kept) = (records.db, records.clock.now(), SignedDuration::from_secs(records.trash));
+            if let Some(text) = email_or_id {
+                let user = operator::find_user(db, text).await?;
+                let books = verify(db, user.id, now, kept).await?;
+                return Ok(vec![(user, books)]);
+            }
+            let mut checked = Vec::new();
+            let mut after = None;
+            loop {
+                let page = db.users(Directory::Newest, after.as_deref(), 100).await?;
+                for user in page.items {
+                    let books = verify(db, user.id, now, kept).await?;
+                    checked.push((user, books));
+                }
+                after = page.next;
+                if after.is_none() {
+                    return Ok(checked);
+                }
+            }
+        })
+        .await
+    }
+
+    /// Does `work` in the table, or in the running edition's, or in one that is opened for as long as it takes.
+    async fn with_records<T>(&self, work: impl AsyncFnOnce(&Records<'_>) -> Result<T, OperatorError>) -> Result<T, OperateError> {
+        let options = match self {
+            Self::Folder(options) => options,
+            Self::Table { name, variables } => {
+                let db = runtime::table(variables, name)?;
+                return Ok(work(&Records {
+                    db: &db,
+                    clock: &Clock::system(),
+                    queues: None,
+                    stand_in: None,
+                    trash: TRASH_SECONDS.into(),
+                    grace: DELETION_SECONDS.into(),
+                })
+                .await?);
+            }
+        };
+        let connect = |environment: &Env| Platform::connect_at(environment, options.clock.clone());
+        let edition = match Edition::start_for_operator(options).await {
+            Ok(edition) => edition,
+            Err(StartError::DataFolder(DataFolderError::Locked(_))) => {
+                let endpoints = running_endpoints(&options.data).map_err(OperateError::Unreachable)?;
+                return Ok(work(&Records::of(&connect(&endpoints.environment.into_iter().collect())?)).await?);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let environment = edition.any_environment().cloned().unwrap_or_else(Env::default);
+        let done = match connect(&environment) {
+            Ok(platform) => work(&Records::of(&platform)).await.map_err(OperateError::from),
+            Err(error) => Err(error.into()),
+        };
+        edition.shutdown().await;
+        done
+    }
+}
+
+impl<'a> Records<'a> {
+    fn of(platform: &'a Platform) -> Self {
+        let issuer = Some(platform.config.oidc_issuer.as_str());
+        Self {
+            db: &platform.db,
+            clock: &platform.clock,
+            queues: Some(&platform.queues),
+            stand_in: issuer.filter(|issuer| issuer.ends_with(ISSUER_PATH)),
+            trash: platform.config.deadlines.trash,
+            grace: platform.config.deadlines.deletion,
         }
-        Err(error) => return Err(error.into()),
+    }
+
+    /// Whom the stand-in would sign in needs no signing in first: who they are follows from the address. Elsewhere nobody can know
+    /// what the issuer will call somebody, so they sign in first.
+    async fn person(&self, email_or_id: &str) -> Result<User, OperatorError> {
+        let nobody = match operator::find_user(self.db, email_or_id).await {
+            Err(OperatorError::Nobody(text)) => OperatorError::Nobody(text),
+            found => return found,
+        };
+        match (local_standins::issuer::person(email_or_id), self.stand_in) {
+            (Some(person), Some(issuer)) => {
+                operator::ensure_user(self.db, self.clock, issuer, &person.subject, &person.email, &person.name).await
+            }
+            (Some(_), None) => Err(nobody),
+            (None, _) => Err(OperatorError::NotAnAddress(email_or_id.to_owned())),
+        }
+    }
+}
+
+/// What an operator is shown of somebody, a line for each thing.
+pub fn describe(user: &User) -> String {
+    let at = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let limits = match user.limits {
+        None => "as configured".to_owned(),
+        Some(limits) => format!(
+            "{} units a month, {} outputs a day, {} requests an hour, {} running calls, {} running videos",
+            limits.monthly, limits.daily, limits.hourly, limits.concurrent, limits.concurrent_videos
+        ),
     };
-    let environment = edition.any_environment().cloned().unwrap_or_else(Env::default);
-    let done = match Platform::connect_at(&environment, options.clock.clone()) {
-        Ok(platform) => work(&platform).await.map_err(OperateError::from),
-        Err(error) => Err(error.into()),
-    };
-    edition.shutdown().await;
-    done
+    let lines = [
+        ("id", user.id.to_string()),
+        ("email", user.email.clone()),
+        ("name", user.name.clone()),
+        ("role", user.role.as_str().to_owned()),
+        ("status", user.status.as_str().to_owned()),
+        ("limits", limits),
+        ("first seen", at(user.created_at)),
+        ("last sign-in", at(user.last_sign_in_at)),
+    ];
+    lines.map(|(name, value)| format!("{name}: {value}")).join("\n")
 }
