@@ -3,8 +3,10 @@
 
 mod auth;
 mod bad_input;
+mod breakers;
 mod check;
 mod crash;
+mod dead_ends;
 mod failures;
 mod journey;
 mod library;
@@ -12,7 +14,9 @@ mod limits;
 mod links;
 mod privacy;
 mod rules;
+mod table;
 mod template;
+mod timeouts;
 mod uploads;
 mod video;
 mod webhooks;

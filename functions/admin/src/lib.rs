@@ -1,5 +1,6 @@
-//! The function `admin`: the administrators' console. Nothing is administered over HTTP yet: every call is answered as unknown.
-//! Admins are made by the operator's command.
+//! The function `admin`: the administrators' console. Admins are made by the operator's command.
+
+mod generation;
 
 use shared::runtime::Platform;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,5 +12,5 @@ pub fn router(platform: &Platform) -> axum::Router {
 
 /// The routes with their descriptions.
 pub fn routes() -> OpenApiRouter<Platform> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().merge(generation::routes())
 }

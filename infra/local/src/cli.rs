@@ -45,6 +45,8 @@ Environment:
   ALLOWED_EMAIL_DOMAINS domains that may sign in, separated by commas; empty lets everybody in
   LIMIT_MONTHLY_UNITS, LIMIT_DAILY_OUTPUTS, LIMIT_HOURLY_REQUESTS, LIMIT_RUNNING_CALLS, LIMIT_RUNNING_VIDEOS
                         what a user may do, unless an admin has set something else
+  LIMIT_DAILY_SPEND_USD, LIMIT_OPEN_CALLS
+                        what all users together may set aside in a day (100, 0 for any amount) and have open at once (2000)
   STAND_IN_DELAY_MS     how long the provider stand-in lets a request wait, and then run, in milliseconds each
   RUST_LOG              what is logged to standard error: warn (default), info (a line per request), debug
 
@@ -90,6 +92,9 @@ enum Command {
     /// Say who is an admin.
     #[command(subcommand)]
     Admin(Admin),
+    /// Pause generating, let it go on, or say how it stands.
+    #[command(subcommand)]
+    Generation(Generation),
     /// Say what is configured, and ask each service whether it works. Changes nothing; fails when something must be mended.
     Check,
     /// Write the data folder to one file, while the edition runs or not.
@@ -120,6 +125,24 @@ enum Admin {
     List,
 }
 
+#[derive(Debug, Subcommand)]
+enum Generation {
+    /// Accept nothing new and start nothing that waits. What the provider has already is delivered.
+    Pause {
+        /// Why, in a sentence that users read.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Go on.
+    Resume {
+        /// Why, for the audit log.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Say whether it is paused, what is set aside today, how much is open, and how the provider is doing.
+    Status,
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -134,6 +157,7 @@ impl Cli {
                 print(secret.expose_secret())
             }
             Some(Command::Admin(command)) => admin(&operator_options(self.data)?, command),
+            Some(Command::Generation(command)) => generation(&operator_options(self.data)?, command),
             Some(Command::Check) => probe(&operator_options(self.data)?),
             Some(Command::Backup { file }) => Ok(operator::backup(&self.data, &file)?),
             Some(Command::Restore { file }) => Ok(operator::restore(&file, &self.data)?),
@@ -161,6 +185,15 @@ fn admin(options: &Options, command: Admin) -> anyhow::Result<()> {
         Admin::Remove { person } => in_runtime(operator::set_role(options, &person, Role::User)).map(drop),
         Admin::List => in_runtime(operator::admins(options))?.iter().try_for_each(|user| print(&format!("{} {}", user.id, user.email))),
     }
+}
+
+fn generation(options: &Options, command: Generation) -> anyhow::Result<()> {
+    match command {
+        Generation::Pause { reason } => in_runtime(operator::pause_generation(options, true, reason))?,
+        Generation::Resume { reason } => in_runtime(operator::pause_generation(options, false, reason))?,
+        Generation::Status => {}
+    }
+    in_runtime(operator::generation_status(options))?.iter().try_for_each(|line| print(line))
 }
 
 fn probe(options: &Options) -> anyhow::Result<()> {

@@ -11,5 +11,5 @@ mod restore;
 mod tests;
 
 pub use backup::{BackupError, backup};
-pub use records::{OperateError, admins, make_token, set_role};
+pub use records::{OperateError, admins, generation_status, make_token, pause_generation, set_role};
 pub use restore::{RestoreError, restore};

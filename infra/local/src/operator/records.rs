@@ -3,7 +3,12 @@
 use secrecy::SecretString;
 use shared::auth::operator::{self, NewToken, OperatorError};
 use shared::config::{ConfigError, Env};
+use shared::db::DbError;
+use shared::domain::breaker::Way;
+use shared::domain::money::{CURRENCY, Money};
 use shared::domain::user::{Role, Scope, User};
+use shared::jobs::StepError;
+use shared::jobs::gate::Load;
 use shared::runtime::Platform;
 
 use crate::data_folder::{DataFolderError, running_endpoints};
@@ -62,6 +67,47 @@ pub async fn set_role(options: &Options, email_or_id: &str, role: Role) -> Resul
 /// [`OperateError`].
 pub async fn admins(options: &Options) -> Result<Vec<User>, OperateError> {
     with_platform(options, async |platform| Ok(operator::admins(&platform.db).await?)).await
+}
+
+/// Pauses generating, or lets it go on.
+///
+/// # Errors
+/// [`OperateError`].
+pub async fn pause_generation(options: &Options, paused: bool, reason: Option<String>) -> Result<(), OperateError> {
+    with_platform(options, async |platform| Ok(operator::pause_generation(&platform.db, &platform.clock, paused, reason).await?)).await
+}
+
+/// How generating stands, a line for each thing.
+///
+/// # Errors
+/// [`OperateError`].
+pub async fn generation_status(options: &Options) -> Result<Vec<String>, OperateError> {
+    with_platform(options, async |platform| {
+        let load = Load::now(platform).await.map_err(|error| match error {
+            StepError::Table(error) => error,
+            other => DbError::Unavailable(other.into()),
+        })?;
+        Ok(describe(&load, platform))
+    })
+    .await
+}
+
+fn describe(load: &Load, platform: &Platform) -> Vec<String> {
+    let (switch, breaker, brakes) = (&load.settings.kill_switch, &load.settings.breaker, platform.config.brakes);
+    let reason = switch.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let limit = brakes.daily_spend.map_or("no limit".to_owned(), |limit| format!("of {}", Money::from_micros(limit)));
+    let provider = match (breaker.way(platform.clock.now()), &breaker.account) {
+        (Way::Free, _) => "works".to_owned(),
+        (Way::Shut(seconds), None) => format!("fails; tried again in {seconds} s"),
+        (Way::Shut(seconds), Some(account)) => format!("refuses our account ({account}); tried again in {seconds} s"),
+        (Way::Ask | Way::Try, _) => "failed; the next request tries it".to_owned(),
+    };
+    vec![
+        format!("generating {}{reason}", if switch.paused { "is paused" } else { "goes on" }),
+        format!("spend on {}: {} {limit} {CURRENCY}", load.spend.date, Money::from_micros(load.spend.reserved())),
+        format!("open calls: {} of {}", load.open_calls(), brakes.open_calls),
+        format!("provider: {provider}"),
+    ]
 }
 
 /// Whom the stand-in would sign in needs no signing in first: who they are follows from the address.
