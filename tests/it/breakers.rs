@@ -178,11 +178,19 @@ async fn no_more_calls_are_open_than_may_be() {
 /// Opens the breaker: twenty submissions that the provider answers with 503. Nothing stays reserved for them.
 async fn break_provider(world: &World, client: &Client) {
     world.edition.provider().unwrap().update_settings(|settings| settings.broken = true);
-    for _ in 0..20 {
-        assert_eq!(client.made(&picture("into the void")).await["state"], "unknown");
-    }
+    let mut sent = 0;
+    let refused = loop {
+        let answer = client.generate(&picture("into the void")).await;
+        if answer.status != StatusCode::ACCEPTED {
+            break answer;
+        }
+        assert_eq!(client.follow(answer.json()["id"].as_str().unwrap()).await["state"], "unknown");
+        sent += 1;
+    };
+    // What went well before counts too.
+    assert!((18..=20).contains(&sent), "{sent}");
+    assert_shut(&refused, 30);
     assert_eq!(client.usage().await.1, 0);
-    assert_shut(&client.generate(&picture("one too many")).await, 30);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,6 +23,8 @@ pub struct Outcome {
     pub reason: Option<Reason>,
     /// Millionths of a dollar the provider billed, when it said so.
     pub price: Option<i64>,
+    /// In its own units.
+    pub billable_units: Option<f64>,
     /// When it is due again: the call, for arrows that don't end it; else a video that it made, for its poster.
     pub due: Option<Timestamp>,
 }
@@ -54,6 +56,9 @@ impl Db {
         }
         if let Some(reason) = &outcome.reason {
             end = end.set("reason", attribute(reason)?);
+        }
+        if let Some(units) = outcome.billable_units {
+            end = end.set("billable_units", attribute(&units)?);
         }
         if settlement != Settlement::None {
             end = end.set("settled_at", s(now));

@@ -207,6 +207,9 @@ pub struct Call {
     /// The provider's result, a JSON text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
+    /// Billing units that the provider took for what was delivered, when it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billable_units: Option<f64>,
     /// Why it ended without a delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

@@ -91,6 +91,7 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
         reason: problems.into_iter().next(),
         assets,
         price: billed(&generation, &output),
+        billable_units: output.billable_units,
         // A message to `thumbnailer` is on its way; `worker` asks again when it was lost.
         due: Some(platform.clock.now() + SignedDuration::from_secs(platform.config.deadlines.poster)),
     };

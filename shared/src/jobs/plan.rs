@@ -44,6 +44,7 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
             running: false,
             cancel_requested: false,
             payload: None,
+            billable_units: None,
             reason: None,
             created_at: now,
             settled_at: None,

@@ -207,6 +207,7 @@ impl Jobs {
             }],
             reason: Some(reason),
             price: None,
+            billable_units: None,
             // A call that was given up stays listed: a late word may still come.
             due: (event == Event::GaveUp).then(|| now + SignedDuration::from_secs(60)),
         };

@@ -13,9 +13,11 @@ use crate::db::Lost;
 use crate::db::jobs::Due;
 use crate::db::keys::OPEN_SHARDS;
 use crate::domain::asset::{Asset, PosterState};
+use crate::domain::breaker::Phase;
 use crate::domain::generation::Call;
 use crate::domain::job::{CallState, Event};
 use crate::id::UserId;
+use crate::queue::Task;
 
 /// Read at once from each shard.
 const PAGE: i32 = 25;
@@ -51,6 +53,7 @@ impl Jobs {
     pub async fn sweep(&self) -> Result<Swept, StepError> {
         let (now, end) = (self.platform.clock.now(), Instant::now() + RUN);
         let lines = Lines::default();
+        let was_open = self.is_open().await?;
         let mut swept = Swept::default();
         let mut shards: Vec<(u8, Option<String>)> = (0..OPEN_SHARDS).map(|shard| (shard, None)).collect();
         while !shards.is_empty() && Instant::now() < end {
@@ -78,7 +81,18 @@ impl Jobs {
                 swept.failed += u32::from(!well);
             }
         }
+        if was_open && !self.is_open().await? {
+            // One of them tried, and the provider works again: the others needn't wait for another minute.
+            let lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
+            for user in lines {
+                self.platform.queues.task(&Task::Start { user }, Duration::ZERO).await?;
+            }
+        }
         Ok(swept)
+    }
+
+    async fn is_open(&self) -> Result<bool, StepError> {
+        Ok(self.platform.db.settings().await?.breaker.phase != Phase::Closed)
     }
 
     /// Counts what is open, for those who accept more.
