@@ -110,7 +110,7 @@ async fn change_generation_state(
 }
 
 async fn state(platform: &Platform) -> ApiResult<GenerationState> {
-    let load = Load::now(platform).await.map_err(|error| ApiError::unavailable().source(error))?;
+    let load = Load::at(&platform.db, platform.clock.now()).await?;
     let brakes = platform.config.brakes;
     Ok(GenerationState {
         open: OpenNow { calls: load.open_calls(), limit: brakes.open_calls },

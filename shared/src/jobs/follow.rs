@@ -141,7 +141,7 @@ impl Jobs {
     }
 
     /// Stops a call at the provider. `true` when it will never run.
-    async fn stop(&self, call: &Call, request: &ProviderRequest) -> Result<bool, StepError> {
+    pub(super) async fn stop(&self, call: &Call, request: &ProviderRequest) -> Result<bool, StepError> {
         match self.provider.cancel(request).await {
             Ok(Cancellation::Stopped) => {
                 self.refuse(call, Event::Cancelled, cancelled()).await?;

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::Timestamp;
 
 use super::StepError;
-use crate::db::keys;
 use crate::db::settings::{OpenCalls, Settings};
 use crate::db::spend::Spend;
+use crate::db::{Db, DbError, keys};
 use crate::domain::breaker::{BLOCK, Breaker, Fault, Way};
 use crate::provider::{Failure, FailureCode, Whose};
 use crate::runtime::Platform;
@@ -95,13 +95,13 @@ pub struct Load {
 }
 
 impl Load {
-    /// As it is now.
+    /// As it is at `now`.
     ///
     /// # Errors
-    /// [`StepError`].
-    pub async fn now(platform: &Platform) -> Result<Self, StepError> {
-        let date = keys::date_of(platform.clock.now());
-        let (settings, spend) = tokio::try_join!(platform.db.settings(), platform.db.spend(&date))?;
+    /// [`DbError`].
+    pub async fn at(db: &Db, now: Timestamp) -> Result<Self, DbError> {
+        let date = keys::date_of(now);
+        let (settings, spend) = tokio::try_join!(db.settings(), db.spend(&date))?;
         Ok(Self { settings, spend })
     }
 
@@ -120,7 +120,7 @@ impl Load {
 /// # Errors
 /// [`StepError`]: then nothing may be.
 pub async fn admission(platform: &Platform, calls: u32) -> Result<Result<Spend, Closed>, StepError> {
-    let load = Load::now(platform).await?;
+    let load = Load::at(&platform.db, platform.clock.now()).await?;
     let brakes = platform.config.brakes;
     if load.settings.kill_switch.paused {
         return Ok(Err(Closed::Paused(load.settings.kill_switch.reason)));

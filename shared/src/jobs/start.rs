@@ -16,11 +16,12 @@ use crate::domain::generation::{Call, Generation, ProviderRequest, Reason, Warni
 use crate::domain::job::{CallState, Event};
 use crate::domain::model::Model;
 use crate::domain::request::ValidGeneration;
-use crate::domain::user::User;
+use crate::domain::user::{Status, User};
 use crate::id::CallId;
 use crate::provider::request::build_body;
 use crate::provider::{FailureCode, Submission, SubmitError, catalogue};
 use crate::queue::Task;
+use crate::secrets::SecretName;
 
 /// How far down the line is looked for a call that may start: behind videos that wait for the video slot.
 const LOOK_AHEAD: i32 = 25;
@@ -44,6 +45,10 @@ impl Jobs {
     /// [`StepError`].
     pub async fn try_start(&self, user: &User) -> Result<(), StepError> {
         let db = &self.platform.db;
+        // What still waits is about to be ended.
+        if user.status == Status::Deleting {
+            return Ok(());
+        }
         let line = db.waiting(user.id, LOOK_AHEAD).await?;
         if line.is_empty() {
             return Ok(());
@@ -116,6 +121,10 @@ impl Jobs {
             Ok(request) => (Seen::Good, self.sent(&call, &request).await),
             Err(SubmitError::Rejected(failure)) => {
                 tracing::warn!(call.id = %call.id, code = failure.code.name(), "the provider refused a request");
+                if failure.code == FailureCode::AccountRefused {
+                    // The key may have been exchanged since it was read here; the next request shall know.
+                    self.platform.secrets.distrust(SecretName::FalKey).await;
+                }
                 let done = match failure.code {
                     FailureCode::ProviderBusy => self.not_sent(&call, Reason::from(&failure)).await,
                     _ => self.refuse(&call, Event::Rejected, Reason::from(&failure)).await,

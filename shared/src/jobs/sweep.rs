@@ -8,6 +8,8 @@ use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::export::sweep_export;
+use super::trash::empty_trash;
 use super::{Jobs, RESULTS_LIVE, StepError, gate, not_stored, won};
 use crate::db::Lost;
 use crate::db::jobs::Due;
@@ -109,6 +111,9 @@ impl Jobs {
                 Some(call) => self.sweep_call(&call, lines).await,
                 None => Ok(()),
             },
+            Due::Deletion(user) => self.sweep_deletion(user, self.platform.clock.now()).await,
+            Due::Export(user, id) => sweep_export(&self.platform, user, id, self.platform.clock.now()).await,
+            Due::Trash(user, id) => empty_trash(&self.platform, user, id, self.platform.clock.now()).await,
             Due::Poster(user, id) => {
                 let Some(asset) = self.platform.db.asset(user, id).await? else { return Ok(()) };
                 if asset.poster == PosterState::Pending { self.sweep_poster(&asset).await } else { Ok(()) }
