@@ -153,7 +153,7 @@ async fn every_mistake_in_the_books_is_found() {
         (&call, "state", AttributeValue::S("FAILED".to_owned())),
     ];
     for (key, name, value) in changes {
-        let good = table.item(key).await;
+        let good = table.item(key.pk.clone(), key.sk.clone()).await;
         let mut bad = good.clone();
         assert_ne!(bad.insert(name.to_owned(), value.clone()), Some(value), "{key} {name}");
         table.put(bad).await;
@@ -161,15 +161,15 @@ async fn every_mistake_in_the_books_is_found() {
         table.put(good).await;
     }
     for key in [&asset, &generation, &line, &month] {
-        let good = table.item(key).await;
-        table.delete(key).await;
+        let good = table.item(key.pk.clone(), key.sk.clone()).await;
+        table.delete(key.pk.clone(), key.sk.clone()).await;
         let problems = books(&world, &ada).await.problems;
         assert!(!problems.is_empty(), "{key}");
         let seen = place.verify(Some("ada@example.com")).await.unwrap();
         assert_eq!(seen[0].1.problems, problems);
         table.put(good).await;
     }
-    let mut held = table.item(&keys::slots(user)).await;
+    let mut held = table.item(keys::slots(user).pk, keys::slots(user).sk).await;
     held.insert("running".to_owned(), number(1));
     table.put(held).await;
     assert_eq!(books(&world, &ada).await.problems.len(), 1);

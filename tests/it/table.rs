@@ -1,10 +1,9 @@
-//! The table of a world, below what any user can do.
+//! The table, below what any user can do.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue::{self, S};
-use shared::db::keys::Key;
 
 use crate::world::World;
 
@@ -30,17 +29,16 @@ impl Table {
         Self { client: aws_sdk_dynamodb::Client::from_conf(config), name: text("TABLE_NAME") }
     }
 
-    pub(crate) async fn item(&self, key: &Key) -> Item {
-        let get = self.client.get_item().table_name(&self.name).key("pk", S(key.pk.clone())).key("sk", S(key.sk.clone()));
-        get.consistent_read(true).send().await.unwrap().item.unwrap_or_else(|| panic!("{key} isn't there"))
+    pub(crate) async fn item(&self, pk: String, sk: String) -> Item {
+        let get = self.client.get_item().table_name(&self.name).key("pk", S(pk)).key("sk", S(sk));
+        get.consistent_read(true).send().await.unwrap().item.unwrap()
     }
 
     pub(crate) async fn put(&self, item: Item) {
         self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await.unwrap();
     }
 
-    pub(crate) async fn delete(&self, key: &Key) {
-        let delete = self.client.delete_item().table_name(&self.name).key("pk", S(key.pk.clone())).key("sk", S(key.sk.clone()));
-        delete.send().await.unwrap();
+    pub(crate) async fn delete(&self, pk: String, sk: String) {
+        self.client.delete_item().table_name(&self.name).key("pk", S(pk)).key("sk", S(sk)).send().await.unwrap();
     }
 }

@@ -13,7 +13,7 @@ use shared::media::video::{Codec, Index};
 use shared::media::{Bucket, MediaType, keys};
 use shared::queue::MakePoster;
 
-use crate::table::Table;
+use crate::table::{Item, Table};
 use crate::world::{Client, World, eventually};
 
 pub(super) const QUEUE: &str = "videos";
@@ -46,7 +46,7 @@ impl<'a> Library<'a> {
     /// A film as it is when it was just imported, whose object is this file. Nobody was asked for its poster.
     pub(super) async fn place(&mut self, file: &[u8]) -> AssetId {
         self.number += 1;
-        let mut item = self.table.item(&shared::db::keys::asset(self.user, self.like)).await;
+        let mut item = self.item(self.like).await;
         let id: AssetId =
             format!("{:032x}", u128::from_str_radix(&self.like.to_string(), 16).unwrap() + u128::from(self.number)).parse().unwrap();
         let key = keys::original(&random_base62(20), id, MediaType::Mp4);
@@ -64,15 +64,19 @@ impl<'a> Library<'a> {
         id
     }
 
+    async fn item(&self, asset: AssetId) -> Item {
+        self.table.item(format!("USER#{}", self.user), format!("ASSET#{asset}")).await
+    }
+
     /// Another attribute of a placed film.
     pub(super) async fn change(&self, asset: AssetId, name: &str, value: &str) {
-        let mut item = self.table.item(&shared::db::keys::asset(self.user, asset)).await;
+        let mut item = self.item(asset).await;
         item.insert(name.to_owned(), S(value.to_owned()));
         self.table.put(item).await;
     }
 
     pub(super) async fn is_listed_as_open(&self, asset: AssetId) -> bool {
-        self.table.item(&shared::db::keys::asset(self.user, asset)).await.contains_key("gsi1pk")
+        self.item(asset).await.contains_key("gsi1pk")
     }
 
     pub(super) async fn ask(&self, asset: AssetId) {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use shared::auth::operator::{self, NewToken, OperatorError};
 use shared::clock::Clock;
-use shared::config::{ConfigError, DELETION_SECONDS, Env, TRASH_SECONDS};
+use shared::config::{Brakes, ConfigError, DELETION_SECONDS, Env, TRASH_SECONDS};
 use shared::db::Db;
 use shared::db::audit::{Actor, Change};
 use shared::db::users::Directory;
@@ -49,11 +49,13 @@ pub enum Place {
 }
 
 /// What a command is given to work with.
-struct Records<'a> {
-    db: &'a Db,
-    clock: &'a Clock,
+pub(super) struct Records<'a> {
+    pub(super) db: &'a Db,
+    pub(super) clock: &'a Clock,
     /// Where they are known.
-    queues: Option<&'a Queues>,
+    pub(super) queues: Option<&'a Queues>,
+    /// The limits of all users together, where they are known: an account of AWS keeps them to itself.
+    pub(super) brakes: Option<Brakes>,
     /// The sign-in stand-in, where it is in use: whoever it would sign in needs no signing in first.
     stand_in: Option<&'a str>,
     /// How long what was thrown away is kept, in seconds.
@@ -201,7 +203,10 @@ impl Place {
     }
 
     /// Does `work` in the table, or in the running edition's, or in one that is opened for as long as it takes.
-    async fn with_records<T>(&self, work: impl AsyncFnOnce(&Records<'_>) -> Result<T, OperatorError>) -> Result<T, OperateError> {
+    pub(super) async fn with_records<T>(
+        &self,
+        work: impl AsyncFnOnce(&Records<'_>) -> Result<T, OperatorError>,
+    ) -> Result<T, OperateError> {
         let options = match self {
             Self::Folder(options) => options,
             Self::Table { name, variables } => {
@@ -210,6 +215,7 @@ impl Place {
                     db: &db,
                     clock: &Clock::system(),
                     queues: None,
+                    brakes: None,
                     stand_in: None,
                     trash: TRASH_SECONDS.into(),
                     grace: DELETION_SECONDS.into(),
@@ -243,6 +249,7 @@ impl<'a> Records<'a> {
             db: &platform.db,
             clock: &platform.clock,
             queues: Some(&platform.queues),
+            brakes: Some(platform.config.brakes),
             stand_in: issuer.filter(|issuer| issuer.ends_with(ISSUER_PATH)),
             trash: platform.config.deadlines.trash,
             grace: platform.config.deadlines.deletion,
