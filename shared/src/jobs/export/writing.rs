@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
