@@ -8,10 +8,12 @@ Usage: stack.py FOLDER-OF-THE-PROGRAMS
 
 import hashlib
 import io
+import json
 import pathlib
 import sys
 import urllib.parse
 import urllib.request
+import zipfile
 
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import serialization
@@ -59,6 +61,8 @@ def journey(cloud, origin, provider):
     library(browser, [film, asset])
     upload(cloud, browser)
     link(cloud, browser, asset)
+    export(browser, [film, asset])
+    leaving(browser)
     logs(cloud, asked)
     rights(cloud)
 
@@ -233,6 +237,41 @@ def link(cloud, browser, asset):
     check("a visit is counted", stranger.ask("POST", f"{path}/visit").status == 204 and browser.ask("GET", own).json()["views"] == 1)
     check("a link can be ended", browser.ask("DELETE", own).status == 204)
     check("for everybody", stranger.ask("GET", path, Accept="application/json").problem() == "gone")
+
+
+def export(browser, assets):
+    """Everything in one file, which Python's own reader understands."""
+    asked = browser.ask("POST", "/api/v1/exports")
+    check("an export is asked for", asked.status == 202, asked.body)
+
+    def ended():
+        now = browser.ask("GET", asked.headers["Location"]).json()
+        return now if now["state"] in ("ready", "failed") else None
+
+    ready = until("it comes to an end", ended, seconds=60, pause=0.2)
+    check("it is ready", ready["state"] == "ready", ready)
+    with urllib.request.urlopen(ready["url"], timeout=30) as answer:
+        file = zipfile.ZipFile(io.BytesIO(answer.read()))
+    check("it is whole", file.testzip() is None)
+    page = file.read("index.html").decode()
+    for asset in assets:
+        record = json.loads(file.read(f"records/{asset['id']}.json"))
+        check("it holds the original", hashlib.sha256(file.read(record["file"])).hexdigest() == asset["media"]["sha256"], record)
+        check("and shows it", f'src="{record["file"]}"' in page, page)
+
+
+def leaving(browser):
+    """Out at once, and back within the day."""
+    left = browser.ask("DELETE", "/api/v1/me")
+    check("an account is left", left.status == 202 and left.json()["deletes_at"], left.body)
+    check("from the next request on", browser.ask("GET", "/api/v1/me").status == 401)
+    browser.cookies.clear()
+    browser.sign_in(EMAIL)
+    check("one may look at it", browser.ask("GET", "/api/v1/me").json()["status"] == "deleting")
+    check("and at nothing else", browser.ask("GET", "/api/v1/assets").problem() == "deleting")
+    back = browser.ask("POST", "/api/v1/me/restore")
+    check("and come back", back.status == 200 and back.json()["status"] == "active", back.body)
+    check("to everything", len(browser.ask("GET", "/api/v1/assets").json()["items"]) == 3)
 
 
 def logs(cloud, asked):
