@@ -127,13 +127,15 @@ impl Db {
         self.written(writes, user, id).await
     }
 
-    /// Enters an asset below its words, so that search finds it. Doing it again changes nothing.
+    /// Enters an asset below its words, so that search finds it. Doing it again changes nothing. Condition: the asset is there;
+    /// losing means that it was deleted, and nothing may be left of it.
     ///
     /// # Errors
     /// [`DbError`] when the table can't be written.
     pub async fn index_words(&self, asset: &Asset, words: &[String]) -> Result<(), DbError> {
         let entries = words.iter().map(|word| enter(keys::asset_entry(asset.user, &AssetList::Word(word.clone()), asset.id)));
-        match self.transact(entries.collect()).await {
+        let there = Write::check(keys::asset(asset.user, asset.id), Cond::Exists);
+        match self.transact(std::iter::once(there).chain(entries).collect()).await {
             Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
             Err(Lost::Failed(error)) => Err(error),
         }

@@ -437,6 +437,10 @@ pub enum Due {
     Call(CallId),
     /// A video without a poster.
     Poster(UserId, crate::id::AssetId),
+    /// The deletion of a person.
+    Deletion(UserId),
+    /// An export that isn't ready.
+    Export(UserId, crate::id::RecordId),
 }
 
 impl Due {
@@ -445,6 +449,12 @@ impl Due {
             return id.parse().ok().map(Self::Call);
         }
         let user = key.pk.strip_prefix("USER#")?.parse().ok()?;
+        if key.sk == keys::DELETION {
+            return Some(Self::Deletion(user));
+        }
+        if let Some(export) = key.sk.strip_prefix(keys::EXPORTS) {
+            return export.parse().ok().map(|export| Self::Export(user, export));
+        }
         let asset = key.sk.strip_prefix(keys::ASSETS)?.parse().ok()?;
         Some(Self::Poster(user, asset))
     }

@@ -1,0 +1,5 @@
+//! Leaving: taking everything home, deleting an account, coming back in time, and what is left when the time is over.
+
+mod deleting;
+mod exporting;
+mod ledger;
