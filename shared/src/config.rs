@@ -149,6 +149,8 @@ pub struct Deadlines {
     pub waiting: i64,
     /// A stored video without a poster is queued again after this long.
     pub poster: i64,
+    /// What was thrown away is deleted for good after this long.
+    pub trash: i64,
     /// An account whose owner deletes it can be restored for this long.
     pub deletion: i64,
 }
@@ -238,6 +240,7 @@ impl Config {
             result: number("DEADLINE_SECONDS_RESULT", 60).into(),
             waiting: number("DEADLINE_SECONDS_WAITING", 60).into(),
             poster: number("DEADLINE_SECONDS_POSTER", 120).into(),
+            trash: number("DEADLINE_SECONDS_TRASH", 30 * 86_400).into(),
             deletion: number("DEADLINE_SECONDS_DELETION", DELETION_SECONDS).into(),
         };
         // What a rotation may take to be seen everywhere.

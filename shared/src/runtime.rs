@@ -27,7 +27,11 @@ use secrecy::{ExposeSecret, SecretString};
 type Made<T> = Arc<Mutex<Option<(SecretString, Arc<T>)>>>;
 
 /// What `made` holds if it was made of `secret`, or else what `make` makes of it.
-async fn made_of<T: ?Sized, E>(made: &Made<T>, secret: SecretString, make: impl FnOnce(&SecretString) -> Result<Arc<T>, E>) -> Result<Arc<T>, E> {
+async fn made_of<T: ?Sized, E>(
+    made: &Made<T>,
+    secret: SecretString,
+    make: impl FnOnce(&SecretString) -> Result<Arc<T>, E>,
+) -> Result<Arc<T>, E> {
     let mut made = made.lock().await;
     if let Some((of, thing)) = made.as_ref()
         && of.expose_secret() == secret.expose_secret()

@@ -16,8 +16,10 @@ use tokio::sync::Mutex;
 
 use crate::config::{Config, SecretSource};
 
-/// A value that was refused is read again at most this often.
+/// Values that were refused are read again at most this often, whoever may try out what isn't accepted.
 const PACE: Duration = Duration::from_secs(60);
+/// The same for a file, which costs nothing to read.
+const FILE_PACE: Duration = Duration::from_secs(1);
 
 /// The names of all secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +92,14 @@ pub struct Secrets {
     port: u16,
     session_token: Option<SecretString>,
     http: reqwest::Client,
-    cache: Arc<Mutex<BTreeMap<(SecretName, Version), Kept>>>,
+    cache: Arc<Mutex<Cache>>,
+}
+
+#[derive(Default)]
+struct Cache {
+    kept: BTreeMap<(SecretName, Version), Kept>,
+    /// When a secret was last to be read again because it was refused.
+    forced: BTreeMap<SecretName, Instant>,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -138,14 +147,20 @@ impl Secrets {
         Ok(values)
     }
 
-    /// Somebody refused what was made with `name`, or it didn't fit: it is read again when it is next needed, unless that was done
-    /// within the last minute.
+    /// Somebody refused what was made with `name`, or it didn't fit: it is read again when it is next needed, unless that was
+    /// wished for within the last minute (of a file: second).
     pub async fn distrust(&self, name: SecretName) {
         let mut cache = self.cache.lock().await;
+        let pace = match self.source {
+            SecretSource::File(_) => FILE_PACE,
+            SecretSource::Ssm(_) => PACE,
+        };
+        if cache.forced.get(&name).is_some_and(|at| at.elapsed() < pace) {
+            return;
+        }
+        cache.forced.insert(name, Instant::now());
         for version in [Version::Current, Version::Previous] {
-            if let Some(kept) = cache.get_mut(&(name, version))
-                && kept.read_at.is_some_and(|at| at.elapsed() >= PACE.min(self.keep))
-            {
+            if let Some(kept) = cache.kept.get_mut(&(name, version)) {
                 kept.read_at = None;
             }
         }
@@ -154,17 +169,17 @@ impl Secrets {
     async fn version(&self, name: SecretName, version: Version) -> Result<Option<SecretString>, SecretError> {
         // Held while reading, so that many requests at once cause one read.
         let mut cache = self.cache.lock().await;
-        if let Some(kept) = cache.get(&(name, version))
+        if let Some(kept) = cache.kept.get(&(name, version))
             && kept.read_at.is_some_and(|at| at.elapsed() < self.keep)
         {
             return Ok(kept.value.clone());
         }
         match self.read(name, version).await {
             Ok(value) => {
-                cache.insert((name, version), Kept { read_at: Some(Instant::now()), value: value.clone() });
+                cache.kept.insert((name, version), Kept { read_at: Some(Instant::now()), value: value.clone() });
                 Ok(value)
             }
-            Err(error) => match cache.get(&(name, version)) {
+            Err(error) => match cache.kept.get(&(name, version)) {
                 Some(stale) => {
                     tracing::warn!(secret = name.key(), %error, "using the cached secret");
                     Ok(stale.value.clone())

@@ -23,7 +23,7 @@ pub(crate) async fn before(table: &str, percent: u8) -> (String, Arc<Losses>) {
     let losses = Arc::new(Losses::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let (client, table, counted) = (reqwest::Client::builder().no_proxy().build().unwrap(), table.to_owned(), losses.clone());
+    let (client, table, counted) = (shared::runtime::http_client().unwrap(), table.to_owned(), losses.clone());
     let app = Router::new().fallback(move |parts: Parts, body: Bytes| {
         let (client, table, losses) = (client.clone(), table.clone(), counted.clone());
         async move {

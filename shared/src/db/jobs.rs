@@ -437,6 +437,8 @@ pub enum Due {
     Call(CallId),
     /// A video without a poster.
     Poster(UserId, crate::id::AssetId),
+    /// What is in the trash.
+    Trash(UserId, crate::id::AssetId),
     /// The deletion of a person.
     Deletion(UserId),
     /// An export that isn't ready.
@@ -448,7 +450,11 @@ impl Due {
         if let Some(id) = key.pk.strip_prefix("CALL#") {
             return id.parse().ok().map(Self::Call);
         }
-        let user = key.pk.strip_prefix("USER#")?.parse().ok()?;
+        let partition = key.pk.strip_prefix("USER#")?;
+        if let Some(user) = partition.strip_suffix(keys::TRASH) {
+            return Some(Self::Trash(user.parse().ok()?, key.sk.parse().ok()?));
+        }
+        let user = partition.parse().ok()?;
         if key.sk == keys::DELETION {
             return Some(Self::Deletion(user));
         }

@@ -224,11 +224,14 @@ pub enum AssetList {
 pub fn asset_list(user: UserId, list: &AssetList) -> String {
     match list {
         AssetList::Favourites => format!("USER#{user}#FAVOURITES"),
-        AssetList::Trash => format!("USER#{user}#TRASH"),
+        AssetList::Trash => format!("USER#{user}{TRASH}"),
         AssetList::Word(word) => format!("USER#{user}#WORD#{word}"),
         AssetList::Collection(collection) => format!("USER#{user}#COLLECTION#{collection}"),
     }
 }
+
+/// What the partition of every trash ends with.
+pub const TRASH: &str = "#TRASH";
 
 /// An asset's entry in a list.
 pub fn asset_entry(user: UserId, list: &AssetList, asset: AssetId) -> Key {

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Jobs, StepError, follow};
+use crate::db::assets::lists_of;
 use crate::db::deletion::SETTLED;
-use crate::db::keys::{self, AssetList, Key};
+use crate::db::keys::{self, Key};
 use crate::db::{Item, decode};
 use crate::domain::asset::Asset;
 use crate::domain::export::Export;
@@ -19,7 +20,6 @@ use crate::domain::generation::{Call, Generation};
 use crate::domain::job::{CallState, Event};
 use crate::domain::upload::Upload;
 use crate::domain::user::{Status, User};
-use crate::domain::words;
 use crate::id::UserId;
 use crate::media::{Bucket, MediaError, keys as objects};
 use crate::queue::Task;
@@ -161,7 +161,8 @@ impl Jobs {
         } else if sort.starts_with(keys::GENERATIONS) {
             keys = self.erase_calls(&decode(item)?).await?;
         } else if sort.starts_with(keys::ASSETS) {
-            keys = entries(user, &decode(item)?);
+            let asset: Asset = decode(item)?;
+            keys = lists_of(&asset).map(|list| keys::asset_entry(user, &list, asset.id)).collect();
         } else if sort.starts_with(keys::UPLOADS) {
             self.erase_files(&decode(item)?).await?;
         } else if sort.starts_with(keys::EXPORTS) {
@@ -211,14 +212,6 @@ impl Jobs {
         self.platform.queues.task(&Task::Delete { user }, Duration::ZERO).await?;
         Ok(self.platform.db.postpone_deletion(user, now + AGAIN).await?)
     }
-}
-
-/// The names of an asset in lists.
-fn entries(user: UserId, asset: &Asset) -> Vec<Key> {
-    let words = words::of_asset(asset).into_iter().map(AssetList::Word);
-    let collections = asset.collections.iter().copied().map(AssetList::Collection);
-    let lists = [AssetList::Favourites, AssetList::Trash].into_iter().chain(words).chain(collections);
-    lists.map(|list| keys::asset_entry(user, &list, asset.id)).collect()
 }
 
 #[derive(Deserialize)]

@@ -18,6 +18,7 @@ mod plan;
 mod poster;
 mod start;
 mod sweep;
+mod trash;
 
 pub use erase::hurry_deletion;
 pub use export::{Pace, export, hurry_export};

@@ -100,7 +100,8 @@ impl MediaSigner {
     /// [`InvalidKey`].
     pub fn of(pem: &str, keys: &[MediaKey], origin: &str) -> Result<Self, InvalidKey> {
         let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| InvalidKey)?;
-        let own = |known: &&MediaKey| VerifyingKey::from_public_key_pem(&known.public_key).is_ok_and(|public| public == *key.verifying_key());
+        let own =
+            |known: &&MediaKey| VerifyingKey::from_public_key_pem(&known.public_key).is_ok_and(|public| public == *key.verifying_key());
         let id = keys.iter().find(own).or(keys.first()).map(|known| known.id.clone()).unwrap_or_default();
         Ok(Self { key, key_pair: id, origin: origin.to_owned() })
     }

@@ -115,6 +115,7 @@ async fn people_are_found_by_how_their_address_or_name_begins() {
         known(&world, name).await;
     }
     // An address that begins otherwise than the name.
+    world.clock.advance(1_000);
     let (db, clock, issuer) = (&world.platform.db, &world.clock, &world.issuer.url);
     operator::ensure_user(db, clock, issuer, "x", "nobody@example.org", "Ann Other").await.unwrap();
 
@@ -193,9 +194,9 @@ async fn a_change_holds_from_the_next_request_and_is_in_the_log() {
     told.sort();
     expected.sort();
     assert_eq!(told, expected);
-    let made = &lines[lines.len() - 1];
-    assert_eq!((&made["actor"], &made["request_id"]), (&"operator".into(), &Value::Null));
-    for line in &lines[..lines.len() - 1] {
+    let (made, others): (Vec<&Value>, Vec<&Value>) = lines.iter().partition(|line| line["actor"] == "operator");
+    assert_eq!((made.len(), &made[0]["request_id"]), (1, &Value::Null));
+    for line in others {
         assert_eq!((&line["actor"], &line["target"]), (&format!("user:{}", root.user.id).into(), &format!("user:{}", ada.id).into()));
         assert!(line["request_id"].is_string());
         assert!(!line.to_string().contains('@'), "ids, no addresses");

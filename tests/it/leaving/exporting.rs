@@ -106,7 +106,7 @@ async fn everything_is_taken_home_in_one_file() {
     assert!(!texts["links.json"].contains("argon2"), "no password, not even its hash");
     let profile: Value = serde_json::from_str(&texts["profile.json"]).unwrap();
     assert_eq!((&profile["email"], &profile["usage"][0]["units"]), (&json!("ada@example.com"), &json!(3)));
-    let left = objects(&world).iter().filter(|file| file.contains("exports")).count();
+    let left = objects(&world).await.iter().filter(|file| file.contains("exports")).count();
     assert_eq!(left, 1, "what was remembered on the way is gone");
 
     // Another person sees nothing of it; and there are limits.

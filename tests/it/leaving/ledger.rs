@@ -1,7 +1,6 @@
 //! Everything there is, below what any user can see: items of the table, and objects.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -62,20 +61,31 @@ pub(super) async fn items(world: &World) -> BTreeMap<String, String> {
     }
 }
 
-/// Every object, by bucket and key, as its file is called.
-pub(super) fn objects(world: &World) -> BTreeSet<String> {
-    fn walk(folder: &Path, root: &Path, found: &mut BTreeSet<String>) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, root, found);
-            } else {
-                found.insert(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
+/// Every object, by bucket and key.
+pub(super) async fn objects(world: &World) -> BTreeSet<String> {
+    let env = world.edition.environment("library").unwrap();
+    let text = |name: &str| env.get(name).unwrap().to_owned();
+    let credentials = aws_sdk_s3::config::Credentials::new(text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"), None, None, "test");
+    let config = aws_sdk_s3::Config::builder()
+        .behavior_version(aws_sdk_s3::config::BehaviorVersion::v2026_01_12())
+        .region(aws_sdk_s3::config::Region::new(text("AWS_REGION")))
+        .credentials_provider(credentials)
+        .endpoint_url(text("AWS_ENDPOINT_URL_S3"))
+        .force_path_style(true)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    let client = aws_sdk_s3::Client::from_conf(config);
+    let mut found = BTreeSet::new();
+    for bucket in [text("MEDIA_BUCKET"), text("UPLOADS_BUCKET")] {
+        let mut next = None;
+        loop {
+            let page = client.list_objects_v2().bucket(&bucket).set_continuation_token(next).send().await.unwrap();
+            found.extend(page.contents().iter().map(|object| format!("{bucket}/{}", object.key().unwrap())));
+            next = page.next_continuation_token;
+            if next.is_none() {
+                break;
             }
         }
     }
-    let root = world.data().join("objects/buckets");
-    let mut found = BTreeSet::new();
-    walk(&root, &root, &mut found);
     found
 }

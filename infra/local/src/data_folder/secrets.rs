@@ -111,9 +111,7 @@ pub(super) fn exchange(path: &Path, name: &str) -> Result<(), DataFolderError> {
     let mut secrets: BTreeMap<String, String> =
         serde_json::from_slice(&text).map_err(|e| damaged(format!("line {}: not an object of texts", e.line())))?;
     let new = match name {
-        MEDIA_SIGNING_KEY => {
-            SecretKey::random(&mut OsRng).to_pkcs8_pem(LineEnding::LF).map_err(|e| damaged(e.to_string()))?.to_string()
-        }
+        MEDIA_SIGNING_KEY => SecretKey::random(&mut OsRng).to_pkcs8_pem(LineEnding::LF).map_err(|e| damaged(e.to_string()))?.to_string(),
         _ => random_hex().map_err(|e| damaged(e.to_string()))?,
     };
     if let Some(old) = secrets.insert(name.to_owned(), new) {

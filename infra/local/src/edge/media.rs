@@ -10,8 +10,8 @@ use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use local_s3::S3Service;
-use shared::clock::Clock;
 use secrecy::ExposeSecret as _;
+use shared::clock::Clock;
 use shared::media::signed::{Denied, MediaSigner};
 use shared::secrets::{SecretName, Secrets};
 

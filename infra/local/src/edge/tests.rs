@@ -150,7 +150,8 @@ async fn media(place: &Path) -> MediaAccess {
         .force_path_style(true)
         .build();
     let client = aws_sdk_s3::Client::from_conf(config);
-    let access = MediaAccess::new(service, client.clone(), secrets, "local".to_owned(), "http://localhost:8080".to_owned(), Clock::system());
+    let access =
+        MediaAccess::new(service, client.clone(), secrets, "local".to_owned(), "http://localhost:8080".to_owned(), Clock::system());
     let lifetime = aws_sdk_s3::presigning::PresigningConfig::expires_in(std::time::Duration::from_secs(60)).unwrap();
     let put = client.put_object().bucket(MEDIA_BUCKET).key("media/a1B2/ä.png").content_type("image/png");
     let put = put.cache_control("public, max-age=31536000, immutable").presigned(lifetime).await.unwrap();
