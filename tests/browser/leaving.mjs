@@ -40,7 +40,8 @@ export async function leaving(world) {
     const now = dialog.getByRole("button", { name: "Delete account" });
     assert.equal(await now.getAttribute("aria-disabled"), "true");
     await dialog.getByLabel(/^Type pia@example.com/).fill("somebody@example.com");
-    await now.click();
+    // A button that isn't ready can still be pressed; nothing may come of it.
+    await now.dispatchEvent("click");
     await dialog.getByText(/After 24 hours/).waitFor();
     assert.equal((await page.request.get("/api/v1/me").then((answer) => answer.json())).status, "active");
   });
@@ -71,15 +72,5 @@ export async function leaving(world) {
     await page.getByText("Your account stays. Welcome back.").waitFor();
     await page.getByRole("region", { name: "Latest results" }).getByText("A quick fox in the snow").waitFor();
     assert.equal((await page.request.get("/api/v1/me").then((answer) => answer.json())).status, "active");
-  });
-
-  await world.step("the webhook secret is hidden until it is asked for", async () => {
-    await page.goto("/settings");
-    const secrets = section("Webhook secret");
-    await secrets.getByRole("button", { name: /^Show/ }).click();
-    const secret = await secrets.getByLabel("Webhook secret", { exact: true }).inputValue();
-    assert.match(secret, /^whsec_[A-Za-z0-9+/=]{20,}$/);
-    await secrets.getByRole("button", { name: /^Hide/ }).click();
-    assert.equal((await page.content()).includes(secret), false);
   });
 }
