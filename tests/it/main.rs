@@ -12,6 +12,8 @@ mod limits;
 mod links;
 mod privacy;
 mod rules;
+mod simulation;
+mod storms;
 mod template;
 mod uploads;
 mod video;
