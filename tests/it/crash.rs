@@ -133,7 +133,7 @@ async fn crashes_under_load_lose_and_double_nothing() {
     // How often the edition is killed, each time at a moment by chance.
     let crashes = scale(10, 200);
     let seed = tests::seed();
-    println!("the moments follow from AIG_SEED={seed}");
+    eprintln!("the moments follow from AIG_SEED={seed}");
     let mut moments = Rng::new(seed);
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

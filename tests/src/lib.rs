@@ -1,8 +1,10 @@
 //! What all tests share: how much is enough.
 
+use shared::config::Env;
+
 /// How many times something is tried: `short` in the script that everybody runs, `long` where `AIG_LONG=1` asks for certainty.
 pub fn scale<T>(short: T, long: T) -> T {
-    if std::env::var_os("AIG_LONG").is_some_and(|value| value == "1") { long } else { short }
+    if Env::process().get("AIG_LONG") == Some("1") { long } else { short }
 }
 
 /// The seed that `AIG_SEED` names, to see again what was found, or a new one.
@@ -12,7 +14,7 @@ pub fn seed() -> u64 {
 
 /// The seed that `AIG_SEED` names.
 pub fn named_seed() -> Option<u64> {
-    std::env::var("AIG_SEED").ok()?.parse().ok()
+    Env::process().get("AIG_SEED")?.parse().ok()
 }
 
 /// Chance that follows from a seed (`SplitMix64`).

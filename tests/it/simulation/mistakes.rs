@@ -45,9 +45,9 @@ fn writes_whatever_their_conditions_say_are_found() {
     let mut missed = Vec::new();
     for names in writes {
         match find(&Mistake::Unconditional(names.clone()), scale(WITHIN, 1_000)) {
-            Ok((seed, wrong)) => println!("{names:?}: seed {seed}, {wrong}"),
+            Ok((seed, wrong)) => eprintln!("{names:?}: seed {seed}, {wrong}"),
             Err(made) => {
-                println!("{names:?}: not found, made: {made}");
+                eprintln!("{names:?}: not found, made: {made}");
                 missed.push(names);
             }
         }

@@ -60,7 +60,7 @@ fn tell(played: &Played) -> String {
 fn seeds_break_no_promise() {
     if let Some(seed) = named_seed() {
         let played = play(seed, None);
-        println!("{}", tell(&played));
+        eprintln!("{}", tell(&played));
         assert!(played.wrong.is_none(), "{}", tell(&played));
         return;
     }
@@ -72,7 +72,7 @@ fn seeds_break_no_promise() {
     }
     let sum = |of: fn(&Played) -> u64| played.iter().map(of).sum::<u64>();
     let (calls, delivered, deaths, faults) = (sum(|p| p.calls), sum(|p| p.delivered), sum(|p| p.deaths), sum(|p| p.faults));
-    println!("{worlds} worlds, {calls} calls, {delivered} delivered, {deaths} deaths, {faults} faults, {:?}", began.elapsed());
+    eprintln!("{worlds} worlds, {calls} calls, {delivered} delivered, {deaths} deaths, {faults} faults, {:?}", began.elapsed());
     // The weather is bad, and still most of it gets through: else the worlds would prove nothing.
     assert!(calls > worlds * 3 && delivered * 2 > calls && deaths > worlds && faults > worlds * 5);
 }

@@ -96,7 +96,7 @@ impl Queue {
         sim.wait(1, sim.weather.latency).await;
         if me.dies(sim, Death::Before) {
             sim.note(&me, &format!("dies before it asks the provider: {what}"));
-            return process::never().await;
+            process::never().await
         }
     }
 
