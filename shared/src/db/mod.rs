@@ -5,6 +5,8 @@
 
 pub mod assets;
 pub mod audit;
+pub mod deletion;
+pub mod exports;
 mod expr;
 pub mod jobs;
 pub mod keys;

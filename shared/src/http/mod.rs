@@ -19,6 +19,7 @@ pub use app::{MAX_BODY_BYTES, RequestId, app};
 pub use docs::{docs_page, escape};
 pub use error::{ApiError, ApiResult, Code, Problem};
 pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, RawBody, parse_json};
+pub use identity::LeavingUser;
 pub use openapi::openapi;
 pub use page::{List, Page};
 

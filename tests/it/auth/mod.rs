@@ -1,5 +1,6 @@
 //! Signing in, staying signed in, and tokens.
 
+mod admin;
 mod issuer;
 mod sessions;
 mod sign_in;
