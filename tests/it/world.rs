@@ -215,7 +215,15 @@ impl Client {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         for _ in 0..100 {
             let separator = if list.contains('?') { '&' } else { '?' };
-            let answer = self.get(&format!("{list}{separator}limit=100{cursor}")).await;
+            let mut answer = self.get(&format!("{list}{separator}limit=100{cursor}")).await;
+            // In a storm it may be too much just now.
+            for _ in 0..20 {
+                if !matches!(answer.status.as_u16(), 503 | 504) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                answer = self.get(&format!("{list}{separator}limit=100{cursor}")).await;
+            }
             assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
             let mut page = answer.json();
             items.append(page["items"].as_array_mut().unwrap());
