@@ -11,7 +11,7 @@ use http::{Method, Request, header};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use shared::auth::operator::{self, NewToken};
-use shared::domain::user::{Role, Scope, User};
+use shared::domain::user::{Identity, Role, Scope, User};
 use shared::runtime::Platform;
 use tower::ServiceExt as _;
 
@@ -230,6 +230,19 @@ async fn what_isnt_meant_to_be_changed_isnt() {
     let unknown = User { id: shared::id::UserId::new(world.clock.now()), ..ada };
     assert_eq!(root.patch(&unknown, json!({"status": "suspended"})).await.0, 404);
     assert_eq!(world.items().len(), before, "and no line was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_who_come_first_at_once_are_ordinary_people() {
+    let world = World::start().await;
+    let (db, now) = (&world.platform.db, world.clock.now());
+    let calls = stream::iter(0..1_000).map(async |n| {
+        let identity = Identity::new(&world.issuer.url, &n.to_string(), &format!("p{n}@example.org"), "", None).unwrap();
+        db.sign_in(&identity, now).await.unwrap().role
+    });
+    let roles: Vec<Role> = calls.buffer_unordered(50).collect().await;
+    assert!(roles.len() == 1_000 && roles.iter().all(|role| *role == Role::User));
+    assert!(operator::admins(db).await.unwrap().is_empty());
 }
 
 #[tokio::test]

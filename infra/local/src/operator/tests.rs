@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use secrecy::ExposeSecret as _;
 use shared::auth::operator::OperatorError;
-use shared::domain::user::{Role, Scope};
+use shared::domain::user::{Role, Scope, Status};
 
 use crate::data_folder::{DataFolder, ProvidedSecrets};
 use crate::{Edition, GoogleClient, Options};
@@ -143,6 +143,35 @@ async fn tokens_and_admins_are_made_whether_the_edition_runs_or_not() {
     assert!(at.admins().await.unwrap().is_empty());
     let error = at.make_token("not an address", scopes).await.unwrap_err();
     assert!(matches!(error, OperateError::Operator(OperatorError::NotAnAddress(_))), "{error}");
+}
+
+#[tokio::test]
+async fn a_table_that_isnt_in_a_folder_is_worked_on_by_name() {
+    let place = tempfile::tempdir().unwrap();
+    let options = Options::new(place.path().join("data"));
+    let edition = Edition::start(options.clone(), crate::edge::tests::connect).await.unwrap();
+    let folder = Place::from(options);
+    folder.make_token("ada@example.com", vec![Scope::Read]).await.unwrap();
+    let env = edition.any_environment().unwrap();
+    let variables = ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB"];
+    let variables: shared::config::Env = variables.into_iter().map(|name| (name.to_owned(), env.get(name).unwrap().to_owned())).collect();
+    let table = Place::Table { name: env.get("TABLE_NAME").unwrap().to_owned(), variables };
+    // Who hasn't signed in is nobody here: what the issuer would call them isn't known.
+    let error = table.set_role("bob@example.com", Role::Admin).await.unwrap_err();
+    assert!(matches!(error, OperateError::Operator(OperatorError::Nobody(_))), "{error}");
+    let ada = table.set_role("ada@example.com", Role::Admin).await.unwrap();
+    assert_eq!(folder.admins().await.unwrap().iter().map(|user| user.id).collect::<Vec<_>>(), [ada.id]);
+    assert!(describe(&table.user("ada@example.com").await.unwrap()).contains("role: admin\nstatus: active"));
+    table.suspend("ada@example.com").await.unwrap();
+    assert_eq!(folder.user(&ada.id.to_string()).await.unwrap().status, Status::Suspended);
+    table.restore("ada@example.com").await.unwrap();
+    let deletes_at = table.delete("ada@example.com").await.unwrap();
+    let leaving = folder.user("ada@example.com").await.unwrap();
+    assert_eq!((leaving.status, leaving.deletes_at), (Status::Deleting, Some(deletes_at)));
+    assert_eq!(table.restore("ada@example.com").await.unwrap().status, Status::Active);
+    let error = Place::Table { name: "t".to_owned(), variables: shared::config::Env::default() }.admins().await.unwrap_err();
+    assert!(error.to_string().contains("AWS_REGION"), "{error}");
+    edition.shutdown().await;
 }
 
 #[tokio::test]

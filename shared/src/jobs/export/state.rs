@@ -3,8 +3,9 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
+use super::Stopped;
 use super::gallery::Row;
-use super::{Stopped, json};
+use super::writing::json;
 use crate::id::AssetId;
 use crate::media::parts::Part;
 use crate::media::zip::Directory;

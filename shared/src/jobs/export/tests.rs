@@ -1,7 +1,9 @@
 use bytes::BytesMut;
+use sha2::{Digest as _, Sha256};
 
 use super::gallery::{self, Row};
 use super::state::{State, Step};
+use super::writing::JsonList;
 use super::*;
 use crate::id::AssetId;
 

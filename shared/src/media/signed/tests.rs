@@ -127,3 +127,21 @@ fn what_is_no_key_is_refused() {
     let shown = format!("{:?}", signer());
     assert!(!shown.contains("key:") && shown.contains("KTEST"), "{shown}");
 }
+
+#[test]
+fn a_key_is_named_as_the_cdn_knows_its_other_half() {
+    use p256::pkcs8::EncodePublicKey as _;
+    let pair = || {
+        let key = p256::SecretKey::from(SigningKey::from_slice(&crate::id::random::<32>()).unwrap());
+        let public_key = key.public_key().to_public_key_pem(p256::pkcs8::LineEnding::LF).unwrap();
+        (key.to_pkcs8_pem(p256::pkcs8::LineEnding::LF).unwrap(), public_key)
+    };
+    let ((old, old_public), (new, new_public), (other, _)) = (pair(), pair(), pair());
+    let known = |id: &str, public_key: &str| MediaKey { id: id.to_owned(), public_key: public_key.to_owned() };
+    let keys = [known("KOLD", &old_public), known("KNEW", &new_public)];
+    // While the key is exchanged: whichever is in use, under its own name.
+    for (pem, id) in [(&old, "KOLD"), (&new, "KNEW"), (&other, "KOLD")] {
+        assert!(MediaSigner::of(pem, &keys, ORIGIN).unwrap().url("media/a", at(0), 60).contains(&format!("&Key-Pair-Id={id}&")));
+    }
+    assert!(MediaSigner::of(&old, &[known("KLOCAL", "")], ORIGIN).unwrap().url("a", at(0), 60).contains("&Key-Pair-Id=KLOCAL&"));
+}
