@@ -20,6 +20,8 @@ mod links;
 mod privacy;
 mod rotation;
 mod rules;
+mod simulation;
+mod storms;
 mod table;
 mod template;
 mod timeouts;

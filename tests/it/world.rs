@@ -178,10 +178,11 @@ impl Client {
         self.json(Method::POST, "/api/v1/generations", &[("idempotency-key", key)], body).await
     }
 
-    /// As [`Client::generate_as`], of an edition that may die while it answers.
-    pub(crate) async fn try_generate_as(&self, key: &str, body: &Value) -> Result<(), reqwest::Error> {
+    /// As [`Client::generate_as`], of an edition that may die while it answers, or not answer in time.
+    pub(crate) async fn ask_as(&self, key: &str, body: &Value) -> Result<Answer, reqwest::Error> {
         let request = self.http.post(format!("{}/api/v1/generations", self.origin)).header("idempotency-key", key).json(body);
-        request.bearer_auth(self.token.as_deref().unwrap_or_default()).timeout(PATIENCE).send().await.map(drop)
+        let answer = request.bearer_auth(self.token.as_deref().unwrap_or_default()).timeout(PATIENCE).send().await?;
+        Ok(Answer { status: answer.status(), headers: answer.headers().clone(), body: answer.bytes().await?.to_vec() })
     }
 
     /// Asks for a generation that is accepted; its id.
@@ -219,7 +220,16 @@ impl Client {
         for _ in 0..100 {
             let separator = if list.contains('?') { '&' } else { '?' };
             let limit = if list.contains("limit=") { "" } else { "limit=100" };
-            let answer = self.get(&format!("{list}{separator}{limit}{cursor}")).await;
+            let page = format!("{list}{separator}{limit}{cursor}");
+            let mut answer = self.get(&page).await;
+            // In a storm it may be too much just now.
+            for _ in 0..20 {
+                if !matches!(answer.status.as_u16(), 503 | 504) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                answer = self.get(&page).await;
+            }
             assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
             let mut page = answer.json();
             items.append(page["items"].as_array_mut().unwrap());
