@@ -104,8 +104,41 @@ fn v7(at: jiff::Timestamp) -> Uuid {
 
 /// Fills `buffer` from the operating system's generator.
 pub fn fill_random(buffer: &mut [u8]) {
+    #[cfg(debug_assertions)]
+    if seeded::fill(buffer) {
+        return;
+    }
     #[expect(clippy::expect_used, reason = "no system that runs this is without a random source; going on without one would be worse")]
     getrandom::fill(buffer).expect("the system's random source");
+}
+
+/// Randomness that comes again, for tests that replay what they found. A release is built without it.
+#[cfg(debug_assertions)]
+pub mod seeded {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STATE: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    /// From here on this thread's randomness follows from `seed`; from nothing again with `None`.
+    pub fn follow(seed: Option<u64>) {
+        STATE.set(seed);
+    }
+
+    /// Whether this thread's randomness follows from a seed; then `buffer` is filled with it (`SplitMix64`).
+    pub(super) fn fill(buffer: &mut [u8]) -> bool {
+        let Some(mut state) = STATE.get() else { return false };
+        for chunk in buffer.chunks_mut(8) {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+        STATE.set(Some(state));
+        true
+    }
 }
 
 /// `N` random bytes.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
@@ -95,13 +97,25 @@ impl Platform {
     /// # Errors
     /// [`ConfigError`] with every problem found.
     pub fn connect_at(env: &Env, clock: Clock) -> Result<Self, ConfigError> {
+        Self::on(env, clock, &sdk_config(env)?)
+    }
+
+    /// As [`Platform::connect_at`], with what carries the requests to AWS: each is handed over once, and never repeated below us.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem found.
+    pub fn connect_with(env: &Env, clock: Clock, carrier: SharedHttpClient) -> Result<Self, ConfigError> {
+        let sdk = sdk_config(env)?.into_builder().http_client(carrier).retry_config(RetryConfig::disabled()).build();
+        Self::on(env, clock, &sdk)
+    }
+
+    fn on(env: &Env, clock: Clock, sdk: &SdkConfig) -> Result<Self, ConfigError> {
         let config = Arc::new(Config::from_env(env)?);
         let http = http_client()?;
-        let sdk = sdk_config(env)?;
         Ok(Self {
-            db: Db::new(&sdk, env, &config.table, Duration::from_millis(config.table_timeout_ms.into())),
-            media: Media::new(&sdk, env, &config),
-            queues: Queues::new(&sdk, env, &config),
+            db: Db::new(sdk, env, &config.table, Duration::from_millis(config.table_timeout_ms.into())),
+            media: Media::new(sdk, env, &config),
+            queues: Queues::new(sdk, env, &config),
             secrets: Secrets::new(&config, env.get("AWS_SESSION_TOKEN"), http.clone()),
             http,
             tally: Arc::default(),

@@ -13,6 +13,7 @@ use serde_json::Value;
 use shared::config::Env;
 use shared::domain::user::Scope;
 use shared::runtime::Platform;
+use tests::{Rng, scale};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -122,22 +123,26 @@ async fn what_was_accepted_before_a_crash_is_delivered_once_after_it() {
     kill(third).await;
 }
 
-/// How often the edition is killed, and how many requests are on their way each time.
-const CRASHES: u64 = 10;
+/// How many requests are on their way each time.
 const IN_FLIGHT: u64 = 20;
 
-/// Ten times: twenty requests on their way, some not even accepted, and everything dies with them, the provider's stand-in too.
+/// Ten times, or two hundred: twenty requests on their way, some not even accepted, and everything dies with them, the provider's stand-in too.
 /// After the start, each ends: in the library and charged, or not delivered, with a reason, and free.
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_crashes_lose_and_double_nothing() {
+async fn crashes_under_load_lose_and_double_nothing() {
+    // How often the edition is killed, each time at a moment by chance.
+    let crashes = scale(10, 200);
+    let seed = tests::seed();
+    eprintln!("the moments follow from AIG_SEED={seed}");
+    let mut moments = Rng::new(seed);
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     site(root);
     let port = free_port();
     let variables = [
-        ("LIMIT_MONTHLY_UNITS", "1000"),
-        ("LIMIT_DAILY_OUTPUTS", "1000"),
-        ("LIMIT_HOURLY_REQUESTS", "1000"),
+        ("LIMIT_MONTHLY_UNITS", "10000"),
+        ("LIMIT_DAILY_OUTPUTS", "10000"),
+        ("LIMIT_HOURLY_REQUESTS", "10000"),
         ("LIMIT_RUNNING_CALLS", "12"),
         ("STAND_IN_DELAY_MS", "50"),
         // A call that died between the intent and the submission is known by its deadline alone.
@@ -150,19 +155,19 @@ async fn ten_crashes_lose_and_double_nothing() {
     let mut edition = start(root, port, &variables).await;
     let ada = ada(root, port).await;
     let (mut delivered, mut free) = (0, 0);
-    for crash in 0..CRASHES {
+    for crash in 0..crashes {
         let request = |number: u64| (format!("crash-{crash}-request-{number}"), picture(&format!("number {number} of crash {crash}")));
         // From before anything is accepted to after the first is delivered.
         let asking = join_all((0..IN_FLIGHT).map(|number| {
             let ada = ada.clone();
             async move {
                 let (key, body) = request(number);
-                ada.try_generate_as(&key, &body).await
+                drop(ada.ask_as(&key, &body).await);
             }
         }));
         tokio::select! {
             () = async { asking.await; std::future::pending().await } => {}
-            () = tokio::time::sleep(Duration::from_millis(30 + 130 * crash)) => {}
+            () = tokio::time::sleep(Duration::from_millis(moments.between(20, 1_500))) => {}
         }
         kill(edition).await;
         edition = start(root, port, &variables).await;
@@ -202,14 +207,14 @@ async fn ten_crashes_lose_and_double_nothing() {
             }
         }
     }
-    assert_eq!(delivered + free, CRASHES * IN_FLIGHT);
-    assert!(delivered >= CRASHES * IN_FLIGHT / 2, "most can be delivered: {delivered}");
+    assert_eq!(delivered + free, crashes * IN_FLIGHT);
+    assert!(delivered >= crashes * IN_FLIGHT / 2, "most can be delivered: {delivered}");
     assert_eq!((ada.usage().await, ada.ledger("charged").await, ada.ledger("returned").await), ((delivered, 0), delivered, free));
     let assets = ada.all("/api/v1/assets").await;
     let of: BTreeSet<&str> = assets.iter().map(|asset| asset["generation_id"].as_str().unwrap()).collect();
     // A late word may have brought some of the others after all, free.
     assert!(assets.len() == of.len() && assets.len() as u64 >= delivered, "{} assets of {} generations", assets.len(), of.len());
-    assert_eq!(ada.all("/api/v1/generations").await.len() as u64, CRASHES * IN_FLIGHT);
+    assert_eq!(ada.all("/api/v1/generations").await.len() as u64, crashes * IN_FLIGHT);
     let user = ada.get("/api/v1/me").await.json()["id"].as_str().unwrap().parse().unwrap();
     assert_eq!(platform(root).db.slots(user).await.unwrap().running, 0);
     kill(edition).await;

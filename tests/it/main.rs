@@ -17,6 +17,8 @@ mod links;
 mod privacy;
 mod rotation;
 mod rules;
+mod simulation;
+mod storms;
 mod table;
 mod template;
 mod timeouts;

@@ -16,19 +16,19 @@ const ACCOUNT: &str = "local-account";
 
 /// A callback in the making.
 #[derive(Clone)]
-struct Callback {
+pub(crate) struct Callback {
     path: String,
     key: SigningKey,
-    request: String,
+    pub(crate) request: String,
     account: String,
     at: i64,
-    body: String,
+    pub(crate) body: String,
     headers: BTreeMap<&'static str, String>,
 }
 
 impl Callback {
     /// A good one, about the running call `id`.
-    async fn about(world: &World, id: CallId) -> Self {
+    pub(crate) async fn about(world: &World, id: CallId) -> Self {
         let call = world.platform.db.call(id).await.unwrap().unwrap();
         let request = call.request.unwrap().id;
         let address = hook::address(&world.platform, id).await.unwrap();
@@ -47,7 +47,7 @@ impl Callback {
     }
 
     /// Signs what it says now.
-    fn signed(mut self) -> Self {
+    pub(crate) fn signed(mut self) -> Self {
         let digest = hex::encode(Sha256::digest(&self.body));
         let message = format!("{}\n{}\n{}\n{digest}", self.request, self.account, self.at);
         self.headers = BTreeMap::from([
@@ -59,12 +59,12 @@ impl Callback {
         self
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
 
-    async fn send(&self, provider: &Client) -> Answer {
+    pub(crate) async fn send(&self, provider: &Client) -> Answer {
         let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let headers = [&[("content-type", "application/json")], &headers[..]].concat();
         provider.send(Method::POST, &self.path, &headers, self.body.clone().into_bytes()).await
@@ -72,7 +72,7 @@ impl Callback {
 }
 
 /// The only call of a generation that hangs at the provider, once the provider has it.
-async fn hanging(world: &World, client: &Client, prompt: &str) -> CallId {
+pub(crate) async fn hanging(world: &World, client: &Client, prompt: &str) -> CallId {
     let id = client.accepted(&picture(&format!("[[run:hang]] {prompt}"))).await;
     let generation = id.parse().unwrap();
     eventually("the provider has it", async || {

@@ -178,10 +178,11 @@ impl Client {
         self.json(Method::POST, "/api/v1/generations", &[("idempotency-key", key)], body).await
     }
 
-    /// As [`Client::generate_as`], of an edition that may die while it answers.
-    pub(crate) async fn try_generate_as(&self, key: &str, body: &Value) -> Result<(), reqwest::Error> {
+    /// As [`Client::generate_as`], of an edition that may die while it answers, or not answer in time.
+    pub(crate) async fn ask_as(&self, key: &str, body: &Value) -> Result<Answer, reqwest::Error> {
         let request = self.http.post(format!("{}/api/v1/generations", self.origin)).header("idempotency-key", key).json(body);
-        request.bearer_auth(self.token.as_deref().unwrap_or_default()).timeout(PATIENCE).send().await.map(drop)
+        let answer = request.bearer_auth(self.token.as_deref().unwrap_or_default()).timeout(PATIENCE).send().await?;
+        Ok(Answer { status: answer.status(), headers: answer.headers().clone(), body: answer.bytes().await?.to_vec() })
     }
 
     /// Asks for a generation that is accepted; its id.

@@ -4,6 +4,8 @@
 //! The arrows are the real ones of [`next`]; what stands around them is as in `jobs`. Each known mistake, built in on purpose, must
 //! be found: a search that finds nothing wrong with those would prove nothing.
 
+mod pair;
+
 use std::collections::{HashSet, VecDeque};
 
 use super::{CallState, Event, Settlement, next};
