@@ -11,6 +11,7 @@ import { Visitor, launch, waitMs } from "./browser.mjs";
 import { Edition } from "./edition.mjs";
 import { films } from "./films.mjs";
 import { journey } from "./journey.mjs";
+import { leaving } from "./leaving.mjs";
 import { looks } from "./looks.mjs";
 import { sharing } from "./sharing.mjs";
 import { tiles } from "./tiles.mjs";
@@ -91,7 +92,7 @@ try {
   edition = await Edition.start(program);
   browser = await launch();
   // Two at once, for two processors; those of one line share people or the clipboard.
-  await Promise.all([line(journey, uploads, sharing, films, account, looks), line(tiles, usage, xss)]);
+  await Promise.all([line(journey, uploads, sharing, films, account, looks), line(tiles, usage, leaving, xss)]);
 } catch (failure) {
   failed = 1;
   console.error(`failed: ${failure.message}: ${failure.cause?.stack ?? failure.stack}`);

@@ -28,9 +28,9 @@ export async function usage(world) {
     await pia.signIn("pia@example.com");
     await page.goto("/usage");
     const months = page.getByRole("region", { name: "By month" });
-    await months.getByRole("img", { name: /^\d+ units? charged in \w+ \d{4}\.$/ }).waitFor();
+    await months.getByRole("img", { name: /^Units charged a month, from \w+ \d{4} to \w+ \d{4}\. The most was \d+ units? in \w+ \d{4}\.$/ }).waitFor();
     await months.getByText("As a table").click();
-    await months.getByRole("row", { name: /^\w+ \d{4} \d+ \$\d/ }).waitFor();
+    await months.getByRole("row", { name: /^\w+ \d{4} \d+ \$\d/ }).nth(5).waitFor();
     const models = page.getByRole("region", { name: "By model" });
     assert.ok((await models.getByRole("listitem").count()) >= 1);
     await models.getByText(/^\$\d+\.\d+ for \d+ units?$/).waitFor();

@@ -162,11 +162,16 @@ impl Jobs {
     /// [`StepError`].
     pub async fn cancel(&self, generation: &Generation) -> Result<(), StepError> {
         let now = self.platform.clock.now();
+        // Those in line first: a slot that the others free would start them.
         for call in self.platform.db.calls(&generation.calls).await? {
-            match call.state {
-                CallState::Waiting => self.refuse(&call, Event::Cancelled, cancelled()).await?,
-                CallState::Submitting | CallState::Submitted => self.ask_to_stop(&call, now).await?,
-                _ => {}
+            if call.state == CallState::Waiting {
+                self.refuse(&call, Event::Cancelled, cancelled()).await?;
+            }
+        }
+        // Read anew: one that was started in between is stopped like the others.
+        for call in self.platform.db.calls(&generation.calls).await? {
+            if matches!(call.state, CallState::Submitting | CallState::Submitted) {
+                self.ask_to_stop(&call, now).await?;
             }
         }
         Ok(())

@@ -37,11 +37,7 @@ export type FieldProblem = Schemas["FieldError"];
  */
 export type Problem = With<Complete<Schemas["Problem"]>, { detail: string | null; request_id: string | null }>;
 
-export type Me = Complete<Schemas["Me"]> & {
-  /** In deletion there is nothing but the way back, until `deletes_at`. */
-  status: "active" | "deleting";
-  deletes_at: string | null;
-};
+export type Me = Complete<Schemas["Me"]>;
 
 export type Scope = Schemas["Scope"];
 
@@ -55,16 +51,10 @@ export type NewToken = Schemas["CreateToken"];
 export type MadeToken = Complete<Schemas["NewTokenView"]>;
 
 /** A zip with everything of one's own, in the making or made. */
-export interface ExportJob {
-  id: string;
-  state: "queued" | "running" | "ready" | "failed";
-  created_at: string;
-  finished_at: string | null;
-  expires_at: string | null;
-  bytes: number | null;
-  /** Signed, for an hour at most; null until it is ready. */
-  url: string | null;
-}
+export type ExportJob = Complete<Schemas["ExportView"]>;
+
+/** When a deleted account is gone. */
+export type Leaving = Schemas["Leaving"];
 
 /** Units of one month, `month` as `2026-11`. */
 export type Usage = Schemas["Usage"];

@@ -1,5 +1,6 @@
 import { useId, useState } from "preact/hooks";
 import { send } from "../api/client";
+import type { Leaving } from "../api/types";
 import { leaveForGood, me } from "../state/session";
 import { Confirm } from "../ui/confirm";
 import { words } from "../words";
@@ -17,7 +18,7 @@ export function DeleteAccount() {
   };
   const confirmed = email !== "" && typed.trim().toLowerCase() === email.toLowerCase();
   const remove = async () => {
-    const { deletes_at: until } = await send<{ deletes_at: string }>("DELETE", "/me");
+    const { deletes_at: until } = await send<Leaving>("DELETE", "/me");
     await leaveForGood(`/goodbye?until=${encodeURIComponent(until)}`);
   };
   return (

@@ -6,7 +6,6 @@ import { ago, date } from "../lib/format";
 import { useListing } from "../lib/load";
 import { replaceItem, withoutItem } from "../lib/pages";
 import { announce, noteFailure } from "../state/announce";
-import { Spinner } from "../ui/empty";
 import { Icon } from "../ui/icons";
 import { More } from "../ui/more";
 import { words } from "../words";
@@ -87,9 +86,10 @@ function State({ job }: { job: ExportJob }) {
   ];
   return (
     <div class="list-entry">
-      {isUnderWay(job) && <Spinner label={words.settings.exportStates[job.state]} />}
+      {isUnderWay(job) && <span class="spinner" aria-hidden="true" />}
       <div class="list-entry-text">
         <strong class={job.state === "failed" ? "hint-problem" : undefined}>{words.settings.exportStates[job.state]}</strong>
+        {job.state === "failed" && job.reason && <span>{job.reason}</span>}
         <span class="muted">{facts.filter(Boolean).join(" · ")}</span>
       </div>
       {job.state === "ready" && (

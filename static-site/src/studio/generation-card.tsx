@@ -115,13 +115,15 @@ function Outputs({ generation, over }: { generation: Generation; over: boolean }
       {assets.map((asset) => (
         <Tile key={asset.id} asset={asset} sizes={sizes} />
       ))}
-      {lost.map((warning, index) => (
-        <li key={`${warning.output}-${warning.code}-${index}`} class="tile tile-lost" style={own}>
-          <Icon name="alert" />
-          <p class="tile-lost-text">{warning.message}</p>
-          <p class="muted">{words.generation.notCharged}</p>
-        </li>
-      ))}
+      {lost.map((warning, index) => {
+        const cancelled = warning.code === "cancelled";
+        return (
+          <li key={`${warning.output}-${warning.code}-${index}`} class={cancelled ? "tile tile-lost" : "tile tile-lost tile-failed"} style={own}>
+            <Icon name={cancelled ? "close" : "alert"} />
+            <p class="tile-lost-text">{warning.message}</p>
+          </li>
+        );
+      })}
       {Array.from({ length: waiting }, (_, index) => (
         <li key={`wait-${index}`} class="tile tile-waiting" style={own}>
           <Waiting generation={generation} />

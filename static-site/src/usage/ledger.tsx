@@ -71,7 +71,7 @@ function Line({ line }: { line: LedgerLine }) {
       </td>
       <td class="cell-why muted">{line.reason}</td>
       <td class="number cell-units">{count(line.units)}</td>
-      <td class="number cell-price">{money(line.price)}</td>
+      <td class="number cell-price">{Number(line.price.amount) === 0 ? "" : money(line.price)}</td>
       <td class="cell-open">
         <a href={`/generations/${encodeURIComponent(line.generation_id)}`} aria-label={words.usage.openLabel(dateTime(line.at))}>
           {words.usage.open}

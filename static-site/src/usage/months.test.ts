@@ -11,7 +11,7 @@ describe("months", () => {
   });
 
   test("months without a charge between others are empty, not missing", () => {
-    const months = monthsOf([of("2026-02", 3), of("2025-11", 5)], "2026-03", 12);
+    const months = monthsOf([of("2026-02", 3), of("2025-11", 5)], "2026-03", { least: 1, most: 12 });
     expect(months.map((entry) => [entry.month, entry.units])).toEqual([
       ["2025-11", 5],
       ["2025-12", 0],
@@ -22,11 +22,15 @@ describe("months", () => {
   });
 
   test("no more than fit, the newest", () => {
-    expect(monthsOf([of("2020-01", 1)], "2026-03", 2).map((entry) => entry.month)).toEqual(["2026-02", "2026-03"]);
+    expect(monthsOf([of("2020-01", 1)], "2026-03", { least: 1, most: 2 }).map((entry) => entry.month)).toEqual(["2026-02", "2026-03"]);
+  });
+
+  test("no fewer than there should be", () => {
+    expect(monthsOf([of("2026-01", 1)], "2026-01", { least: 3, most: 12 }).map((entry) => entry.month)).toEqual(["2025-11", "2025-12", "2026-01"]);
   });
 
   test("nothing charged, nothing drawn", () => {
-    expect(monthsOf([of("2026-03", 0)], "2026-03", 12)).toEqual([]);
+    expect(monthsOf([of("2026-03", 0)], "2026-03", { least: 6, most: 12 })).toEqual([]);
   });
 
   test.each([

@@ -9,17 +9,24 @@ export function monthBefore(month: string): string {
   return number === 1 ? `${year - 1}-12` : `${year}-${String(number - 1).padStart(2, "0")}`;
 }
 
+/** How many months a plot shows, so that one bar isn't all there is to see. */
+export interface Span {
+  least: number;
+  most: number;
+}
+
 /**
- * Up to `most` months, oldest first and without gaps, from the first that is
- * listed to `present`. Nothing when nothing was ever charged.
+ * Months without gaps, oldest first, from the first that is listed to `present`.
+ * Nothing when nothing was ever charged.
  */
-export function monthsOf(listed: readonly UsageMonth[], present: string, most: number): UsageMonth[] {
+export function monthsOf(listed: readonly UsageMonth[], present: string, { least, most }: Span): UsageMonth[] {
   const charged = listed.filter((entry) => entry.units > 0);
   const first = charged.map((entry) => entry.month).sort()[0];
   if (first === undefined) return [];
   const known = new Map(listed.map((entry) => [entry.month, entry]));
   const months: UsageMonth[] = [];
-  for (let month = present < first ? first : present; month >= first && months.length < most; month = monthBefore(month)) {
+  const goesOn = (month: string) => months.length < least || (month >= first && months.length < most);
+  for (let month = present < first ? first : present; goesOn(month); month = monthBefore(month)) {
     const empty: UsageMonth = { month, units: 0, reserved: 0, spend: { amount: "0.00", currency: "USD" }, models: [] };
     months.unshift(known.get(month) ?? empty);
   }

@@ -64,11 +64,11 @@ function ThisMonth() {
   );
 }
 
-const shownMonths = 12;
+const shown = { least: 6, most: 12 };
 
 function Months() {
-  const list = useListing<UsageMonth>("/usage", (entry) => entry.month, shownMonths);
-  const months = monthsOf(list.items, me.value?.usage.month ?? "", shownMonths);
+  const list = useListing<UsageMonth>("/usage", (entry) => entry.month, shown.most);
+  const months = monthsOf(list.items, me.value?.usage.month ?? "", shown);
   return (
     <>
       <Section title={words.usage.history}>

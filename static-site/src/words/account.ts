@@ -127,7 +127,7 @@ export const usage = {
   whenOneEnds: "When one is done",
   history: "By month",
   historyPlot: (from: string, to: string, most: number, when: string) =>
-    from === to ? `${plural(most, "unit", "units")} charged in ${from}.` : `Units charged a month, from ${from} to ${to}. The most was ${plural(most, "unit", "units")} in ${when}.`,
+    `Units charged a month, from ${from} to ${to}. The most was ${plural(most, "unit", "units")} in ${when}.`,
   limitLine: (n: number) => `Limit ${count(n)}`,
   noHistory: "Nothing was charged yet. The plot grows with your first results.",
   asTable: "As a table",
