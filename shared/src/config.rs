@@ -103,6 +103,8 @@ pub struct Config {
     pub fal_queue: Url,
     /// `FAL_MEDIA_ORIGINS`: exact origins, or `https://*.host` for subdomains, from which results may be fetched.
     pub fal_media_origins: Vec<String>,
+    /// `CALLBACK_ORIGINS`: exact origins that clients may have called besides public ones on https, whatever address they have.
+    pub callback_origins: Vec<String>,
     /// Callbacks of the provider, if it can reach `PUBLIC_ORIGIN`; polling alone otherwise.
     pub webhooks: Option<Webhooks>,
     /// `MEDIA_KEY_PAIR_ID` and `MEDIA_PUBLIC_KEY`, and while the key is exchanged the same with `_SECOND`: by what names the CDN
@@ -145,6 +147,8 @@ pub struct MediaKey {
 
 /// Seconds for which a deleted account can be restored, unless configured: a day to think again.
 pub const DELETION_SECONDS: u32 = 86_400;
+/// `DEADLINE_SECONDS_TRASH` unless it is set: thirty days.
+pub const TRASH_SECONDS: u32 = 30 * 86_400;
 
 /// How long the job machine waits for what. Seconds; all configurable, tests shorten them.
 #[derive(Clone, Copy, Debug)]
@@ -162,6 +166,8 @@ pub struct Deadlines {
     pub waiting: i64,
     /// A stored video without a poster is queued again after this long.
     pub poster: i64,
+    /// A client's callback whose task was lost is queued again after this long.
+    pub callback: i64,
     /// What was thrown away is deleted for good after this long.
     pub trash: i64,
     /// An account whose owner deletes it can be restored for this long.
@@ -257,7 +263,8 @@ impl Config {
             result: number("DEADLINE_SECONDS_RESULT", 60).into(),
             waiting: number("DEADLINE_SECONDS_WAITING", 60).into(),
             poster: number("DEADLINE_SECONDS_POSTER", 120).into(),
-            trash: number("DEADLINE_SECONDS_TRASH", 30 * 86_400).into(),
+            callback: number("DEADLINE_SECONDS_CALLBACK", 60).into(),
+            trash: number("DEADLINE_SECONDS_TRASH", TRASH_SECONDS).into(),
             deletion: number("DEADLINE_SECONDS_DELETION", DELETION_SECONDS).into(),
         };
         let table_timeout_ms = number("TABLE_TIMEOUT_MS", 1_000);
@@ -286,6 +293,7 @@ impl Config {
                 allowed_domains: list(env.get("ALLOWED_EMAIL_DOMAINS")),
                 fal_queue,
                 fal_media_origins: list(Some(env.get("FAL_MEDIA_ORIGINS").unwrap_or("https://*.fal.media"))),
+                callback_origins: list(env.get("CALLBACK_ORIGINS")),
                 webhooks,
                 media_keys,
                 limits,

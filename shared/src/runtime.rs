@@ -11,7 +11,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Env};
@@ -20,6 +20,7 @@ use crate::jobs::StepError;
 use crate::jobs::gate::Tally;
 use crate::media::Media;
 use crate::media::signed::{InvalidKey, MediaSigner};
+use crate::outbound::{Guard, Origins};
 use crate::provider::Provider;
 use crate::provider::fal::Fal;
 use crate::queue::Queues;
@@ -63,6 +64,9 @@ pub struct Platform {
     pub secrets: Secrets,
     /// For everything outside AWS: no redirects, explicit time-outs at each call.
     pub http: reqwest::Client,
+    /// Decides which addresses of clients may be called when a generation is over.
+    pub callbacks: Guard,
+    callback_client: Arc<OnceCell<reqwest::Client>>,
     /// What this process has seen of the provider.
     pub(crate) tally: Arc<Tally>,
     /// Built when first needed, as most functions never ask the provider, and again when its secret has changed.
@@ -118,6 +122,8 @@ impl Platform {
             queues: Queues::new(sdk, env, &config),
             secrets: Secrets::new(&config, env.get("AWS_SESSION_TOKEN"), http.clone()),
             http,
+            callbacks: Guard::new(Origins::any_public(&config.callback_origins)),
+            callback_client: Arc::default(),
             tally: Arc::default(),
             provider: Arc::default(),
             other_provider: None,
@@ -141,6 +147,15 @@ impl Platform {
             Ok::<_, StepError>(Arc::new(fal) as Arc<dyn Provider>)
         };
         made_of(&self.provider, key, make).await
+    }
+
+    /// For calls to clients' addresses that [`Platform::callbacks`] has let through.
+    ///
+    /// # Errors
+    /// When no TLS client can be built.
+    #[cfg(feature = "view")]
+    pub async fn callback_client(&self) -> Result<&reqwest::Client, StepError> {
+        Ok(self.callback_client.get_or_try_init(|| async { self.callbacks.client(crate::jobs::callback::PATIENCE) }).await?)
     }
 
     /// What signs media cookies and addresses.

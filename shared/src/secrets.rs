@@ -32,11 +32,13 @@ pub enum SecretName {
     MediaSigningKey,
     /// 32 bytes in hexadecimal that authenticate the addresses the provider calls back.
     WebhookMacKey,
+    /// 32 bytes in hexadecimal from which each user's secret of our own webhooks follows.
+    CallbackKey,
 }
 
 impl SecretName {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::FalKey, Self::OidcClientSecret, Self::MediaSigningKey, Self::WebhookMacKey];
+    pub const ALL: [Self; 5] = [Self::FalKey, Self::OidcClientSecret, Self::MediaSigningKey, Self::WebhookMacKey, Self::CallbackKey];
 
     /// The name in the file, and the last part of the parameter's path.
     pub const fn key(self) -> &'static str {
@@ -45,6 +47,7 @@ impl SecretName {
             Self::OidcClientSecret => "oidc_client_secret",
             Self::MediaSigningKey => "media_signing_key",
             Self::WebhookMacKey => "webhook_mac_key",
+            Self::CallbackKey => "callback_key",
         }
     }
 }

@@ -26,6 +26,59 @@ fn assert_refused(refused: &[Answer], code: &str, longest: u64) {
     }
 }
 
+/// What `RateLimit` says: left and seconds until it is whole, of the hour, the day and the month.
+fn left(answer: &Answer) -> [(u64, u64); 3] {
+    let text = answer.header("ratelimit");
+    let policies: Vec<&str> = text.split(", ").collect();
+    assert_eq!(policies.len(), 3, "{text:?} of {}", answer.text());
+    ["hourly", "daily", "monthly"].map(|name| {
+        let policy = policies.iter().find_map(|policy| policy.strip_prefix(&format!("\"{name}\";r=")));
+        let (left, reset) = policy.unwrap_or_else(|| panic!("{name} in {text}")).split_once(";t=").unwrap();
+        (left.parse().unwrap(), reset.parse().unwrap())
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_says_what_is_left_after_it() {
+    let world = world(&[("LIMIT_MONTHLY_UNITS", "500"), ("LIMIT_DAILY_OUTPUTS", "5"), ("LIMIT_HOURLY_REQUESTS", "3")]).await;
+    let ada = world.user("ada").await;
+    let (month, day, hour) = shared::jobs::resets(world.clock.now());
+    let whole = |left: [u64; 3]| [(left[0], hour), (left[1], day), (left[2], month)];
+
+    assert_eq!(left(&ada.get("/api/v1/me").await), whole([3, 5, 500]));
+    let first = ada.generate_as("the-first", &pictures("two", 2)).await;
+    assert_eq!((first.status, left(&first)), (StatusCode::ACCEPTED, whole([2, 3, 498])));
+    let days = world.clock.now().to_zoned(jiff::tz::TimeZone::UTC).days_in_month();
+    let policy = format!("\"hourly\";q=3;w=3600, \"daily\";q=5;w=86400, \"monthly\";q=500;w={}", i64::from(days) * 86_400);
+    assert_eq!(first.header("ratelimit-policy"), policy);
+    // A repetition, a mistake and a key that was used for something else take nothing.
+    let replay = ada.generate_as("the-first", &pictures("two", 2)).await;
+    assert_eq!((replay.status, left(&replay)), (StatusCode::ACCEPTED, whole([2, 3, 498])));
+    let mistake = ada.generate(&json!({"model": "no-such-model"})).await;
+    assert_eq!((mistake.code(), left(&mistake)), ((400, "validation".to_owned()), whole([2, 3, 498])));
+    let mismatch = ada.generate_as("the-first", &pictures("two", 1)).await;
+    assert_eq!((mismatch.code(), left(&mismatch)), ((422, "idempotency-mismatch".to_owned()), whole([2, 3, 498])));
+    // More outputs than the day has left.
+    let daily = ada.generate(&pictures("four", 4)).await;
+    assert_eq!((daily.code(), left(&daily)), ((429, "rate-limited".to_owned()), whole([2, 3, 498])));
+    assert_eq!(daily.header(header::RETRY_AFTER), day.to_string());
+
+    // What isn't delivered is given back to the day and the month, not to the hour.
+    assert_eq!(ada.follow(first.json()["id"].as_str().unwrap()).await["state"], "complete");
+    assert_eq!(ada.made(&picture("[[fail:server]] nothing")).await["state"], "failed");
+    assert_eq!(left(&ada.get("/api/v1/me").await), whole([1, 3, 498]));
+    let last = ada.generate(&picture("the last of the hour")).await;
+    assert_eq!(left(&last), whole([0, 2, 497]));
+    let hourly = ada.generate(&picture("one too many")).await;
+    assert_eq!((hourly.code(), left(&hourly)), ((429, "rate-limited".to_owned()), whole([0, 2, 497])));
+    assert_eq!(hourly.header(header::RETRY_AFTER), hour.to_string());
+    // Exactly then all of it is back.
+    world.clock.advance(i64::try_from(hour).unwrap() * 1_000);
+    assert_eq!(left(&ada.get("/api/v1/me").await)[0].0, 3);
+    assert_eq!(left(&world.user("bob").await.get("/api/v1/me").await)[0].0, 3);
+    world.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_the_units_of_the_month_are_taken() {
     let world = world(&[("LIMIT_MONTHLY_UNITS", "5")]).await;

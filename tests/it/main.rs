@@ -3,10 +3,13 @@
 
 mod auth;
 mod bad_input;
+mod books;
 mod breakers;
+mod callbacks;
 mod check;
 mod crash;
 mod dead_ends;
+mod dead_letters;
 mod failures;
 mod faults;
 mod journey;

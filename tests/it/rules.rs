@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What stands below everything.
-const BASE: [&str; 6] = ["clock", "config", "id", "secrets", "telemetry", "tls"];
+const BASE: [&str; 7] = ["clock", "config", "id", "outbound", "secrets", "telemetry", "tls"];
 
 /// A module of `shared` and what it may name, besides itself and the [`BASE`].
-const MAY_NAME: [(&str, &[&str]); 17] = [
+const MAY_NAME: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("db", &["domain"]),
     ("media", &["domain"]),
@@ -16,14 +16,17 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     ("provider", &["domain"]),
     // `Platform` holds every client, and whoever works with more than one of them is given it: `auth`, `jobs` and `http`.
     ("auth", &["domain", "db", "media", "queue", "provider", "runtime"]),
-    ("jobs", &["domain", "db", "media", "queue", "provider", "runtime", "auth"]),
-    ("http", &["domain", "db", "media", "queue", "provider", "runtime", "auth", "jobs"]),
+    // What clients see: shown by `http`, and sent to addresses of theirs by `jobs`.
+    ("view", &["domain", "media"]),
+    ("jobs", &["domain", "db", "media", "queue", "provider", "runtime", "auth", "view"]),
+    ("http", &["domain", "db", "media", "queue", "provider", "runtime", "auth", "view", "jobs"]),
     // `Platform::provider` fails as a step of a job does.
     ("runtime", &["domain", "db", "media", "queue", "provider", "jobs"]),
     ("clock", &[]),
     // The variables of the limits have the product's limits as defaults.
     ("config", &["domain"]),
     ("id", &[]),
+    ("outbound", &[]),
     ("secrets", &[]),
     ("telemetry", &[]),
     ("tls", &[]),

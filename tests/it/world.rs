@@ -219,7 +219,8 @@ impl Client {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         for _ in 0..100 {
             let separator = if list.contains('?') { '&' } else { '?' };
-            let answer = self.get(&format!("{list}{separator}limit=100{cursor}")).await;
+            let limit = if list.contains("limit=") { "" } else { "limit=100" };
+            let answer = self.get(&format!("{list}{separator}{limit}{cursor}")).await;
             assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
             let mut page = answer.json();
             items.append(page["items"].as_array_mut().unwrap());

@@ -194,7 +194,7 @@ def package(program, folder):
 def prepare(cloud, programs, secrets, public_key):
     """Secrets, code and template, for `create`."""
     ssm, s3 = cloud.client("ssm"), cloud.client("s3")
-    for name in ("fal_key", "oidc_client_secret", "media_signing_key", "webhook_mac_key"):
+    for name in ("fal_key", "oidc_client_secret", "media_signing_key", "webhook_mac_key", "callback_key"):
         ssm.put_parameter(Type="SecureString", Name=f"{PREFIX}/{name}", Value=secrets[name])
     s3.create_bucket(Bucket=CODE)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,5 @@
-"""The embedded services answer other people's clients: boto3 and the aws command line, on a running local edition.
+"""A running local edition and other people's clients: boto3 and the aws command line read the embedded services, and the library of
+Standard Webhooks verifies what clients are told.
 
 Usage: run.py PATH-OF-THE-LOCAL-EDITION
 """
@@ -14,8 +15,11 @@ import uuid
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from standardwebhooks import Webhook, WebhookVerificationError
 
-from support import check, done, edition, run
+from browser import Browser
+from hooks import receiver
+from support import check, done, edition, run, until
 
 
 def call(origin, token, method, path, body=None, headers=None):
@@ -53,8 +57,33 @@ def aws(environment, *words):
     return json.loads(answer.stdout or "null")
 
 
+def webhook(local, hooks):
+    """A person who signs in, is shown a secret, and is told of the end of a generation."""
+    port = int(local.origin.rpartition(":")[2])
+    browser = Browser(port, f"localhost:{port}", local.origin)
+    browser.sign_in("told@example.com")
+    secret = browser.ask("GET", "/api/v1/me/webhook-secret").json()["secret"]
+    request = {"model": "flux-schnell", "inputs": {"prompt": "a bell"}, "callback_url": f"{hooks.origin}/hook?for=me"}
+    begun = browser.ask("POST", "/api/v1/generations", request, Idempotency_Key=str(uuid.uuid4())).json()
+    check("a callback is pending at first", begun["callback"]["state"] == "pending", begun)
+    headers, body = until("the webhook comes", lambda: hooks.got)[0]
+    event = Webhook(secret).verify(body, headers)
+    check("the library of Standard Webhooks verifies it", (event["type"], event["data"]["id"]) == ("generation.complete", begun["id"]), event)
+    check("its id is the generation's", headers["webhook-id"] == begun["id"], headers)
+    for what, key, content in (("another secret", "whsec_" + "A" * 43 + "=", body), ("another body", secret, body + b" ")):
+        try:
+            Webhook(key).verify(content, headers)
+            check(f"with {what} it doesn't", False)
+        except WebhookVerificationError:
+            check(f"with {what} it doesn't", True)
+    address = f"/api/v1/generations/{begun['id']}"
+    until("the generation says so", lambda: browser.ask("GET", address).json()["callback"]["state"] == "delivered")
+    check("it came once", len(hooks.got) == 1, len(hooks.got))
+
+
 def main(program):
-    with edition(program) as local:
+    with receiver() as hooks, edition(program, CALLBACK_ORIGINS=hooks.origin) as local:
+        webhook(local, hooks)
         endpoints = local.data / "endpoints.json"
         check("only its owner reads the credentials", endpoints.stat().st_mode & 0o777 == 0o600)
         environment = json.loads(endpoints.read_text())["environment"]

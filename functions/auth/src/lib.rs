@@ -9,6 +9,7 @@ mod me;
 mod sessions;
 mod sign_in;
 mod tokens;
+mod webhooks;
 
 use axum::{Extension, Router};
 use shared::auth::oidc::Issuer;
@@ -24,6 +25,7 @@ pub fn routes() -> OpenApiRouter<Platform> {
         .routes(routes!(sign_in::sign_out))
         .routes(routes!(me::get_me, me::delete_me))
         .routes(routes!(me::restore_me))
+        .routes(routes!(webhooks::get_webhook_secret))
         .routes(routes!(exports::list_exports, exports::create_export))
         .routes(routes!(exports::get_export))
         .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
@@ -55,7 +57,7 @@ mod tests {
                 operations += 1;
             }
         }
-        assert_eq!(operations, 15);
+        assert_eq!(operations, 16);
         let text = api.to_string();
         for reference in text.split("#/components/schemas/").skip(1) {
             let name = reference.split('"').next().unwrap();

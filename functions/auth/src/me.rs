@@ -13,7 +13,7 @@ use shared::db::keys::month_of;
 use shared::db::users::NotChanged;
 use shared::domain::user::{Role, Scope, Status, User};
 use shared::http::view::LimitsView;
-use shared::http::{ApiError, ApiResult, CurrentUser, LeavingUser, RequestId};
+use shared::http::{ApiError, ApiResult, CurrentUser, LeavingUser, RequestId, rate_limits};
 use shared::id::UserId;
 use shared::jobs;
 use shared::runtime::Platform;
@@ -61,7 +61,8 @@ pub(crate) struct Usage {
 /// Show my profile, limits and usage.
 ///
 /// A browser also gets the cookies that open its media, for an hour at most: repeat the call before that. Somebody whose account
-/// is about to be deleted may still call this, to see until when it can be restored.
+/// is about to be deleted may still call this, to see until when it can be restored. `RateLimit` says what is left of each limit, as
+/// with every request to generate.
 #[utoipa::path(get, path = "/api/v1/me", tag = "account", responses((status = 200, body = Me)))]
 pub(crate) async fn get_me(State(platform): State<Platform>, LeavingUser(current): LeavingUser) -> ApiResult<impl IntoResponse> {
     current.require(Scope::Read)?;
@@ -72,15 +73,23 @@ pub(crate) async fn get_me(State(platform): State<Platform>, LeavingUser(current
             cookies.append(SET_COOKIE, HeaderValue::try_from(cookie).map_err(ApiError::internal)?);
         }
     }
-    Ok((cookies, Json(profile(&platform, current.user).await?)))
+    let (mut headers, me) = profile(&platform, current.user).await?;
+    headers.extend(cookies);
+    Ok((headers, Json(me)))
 }
 
-async fn profile(platform: &Platform, user: User) -> ApiResult<Me> {
-    let month = month_of(platform.clock.now());
-    let quota = platform.db.quota(user.id, &month).await?;
+/// With the fields that say what is left.
+async fn profile(platform: &Platform, user: User) -> ApiResult<(HeaderMap, Me)> {
+    let now = platform.clock.now();
+    let counters = platform.db.counters(user.id, now).await?;
     let limits = user.limits(platform.config.limits);
-    let usage = Usage { month, used: quota.charged, reserved: quota.reserved(), remaining: limits.monthly.saturating_sub(quota.taken) };
-    Ok(Me {
+    let usage = Usage {
+        month: month_of(now),
+        used: counters.charged,
+        reserved: counters.taken.saturating_sub(counters.charged),
+        remaining: limits.monthly.saturating_sub(counters.taken),
+    };
+    let me = Me {
         id: user.id,
         email: user.email,
         name: user.name,
@@ -92,7 +101,8 @@ async fn profile(platform: &Platform, user: User) -> ApiResult<Me> {
         last_sign_in_at: user.last_sign_in_at,
         limits: limits.into(),
         usage,
-    })
+    };
+    Ok((rate_limits(&limits, &counters, now), me))
 }
 
 /// When the account ends.
@@ -144,5 +154,5 @@ pub(crate) async fn restore_me(
         NotRestored::NotTheirs | NotRestored::NotAdmin => ApiError::forbidden("An administrator is deleting this account; ask them."),
         NotRestored::Failed(error) => error.into(),
     })?;
-    Ok(Json(profile(&platform, user).await?))
+    Ok(Json(profile(&platform, user).await?.1))
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -18,10 +18,11 @@ use shared::domain::money::Money;
 use shared::domain::request::{NewGeneration, ValidGeneration, validate};
 use shared::http::reading::generation_views;
 use shared::http::view::GenerationView;
-use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, Code, CurrentUser};
+use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, Code, CurrentUser, with_rate_limits};
 use shared::id::GenerationId;
 use shared::jobs::gate::{self, Closed};
 use shared::jobs::{self, InputError, Jobs};
+use shared::outbound;
 use shared::provider::catalogue;
 use shared::queue::Task;
 use shared::runtime::Platform;
@@ -67,17 +68,29 @@ async fn estimate_generation(
 /// (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
 /// While the provider can't be used, generating is paused, or everybody's limit is reached, the answer is 503 and nothing is reserved.
 /// Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
-#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView)))]
+/// Every answer says in `RateLimit` what is left after it: of the requests of the hour, the outputs of the day, the units of the month.
+#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView, headers(("RateLimit", description = "What is left of each limit (`r`), and for how many seconds (`t`)."), ("RateLimit-Policy", description = "The limits (`q`) and their windows in seconds (`w`).")))))]
 async fn create_generation(
     user: CurrentUser,
     State(platform): State<Platform>,
     headers: HeaderMap,
-    ApiJson(request): ApiJson<NewGeneration>,
-) -> ApiResult<impl IntoResponse> {
+    request: ApiResult<ApiJson<NewGeneration>>,
+) -> Response {
+    let answer = create(&platform, &user, &headers, request).await.into_response();
+    with_rate_limits(&platform, &user, answer).await
+}
+
+async fn create(
+    platform: &Platform,
+    user: &CurrentUser,
+    headers: &HeaderMap,
+    request: ApiResult<ApiJson<NewGeneration>>,
+) -> ApiResult<impl IntoResponse + use<>> {
     user.require(Scope::Generate)?;
-    let key = idempotency_key(&headers)?;
+    let ApiJson(request) = request?;
+    let key = idempotency_key(headers)?;
     let body_hash = body_hash(&request)?;
-    let id = match accept(&platform, &user, request, (key, &body_hash)).await {
+    let id = match accept(platform, user, request, (key, &body_hash)).await {
         Ok(id) => id,
         // Whatever has changed since, a limit, an upload that has ended, a model, a provider that fails, must not turn a repetition
         // into a refusal.
@@ -93,7 +106,7 @@ async fn create_generation(
         Err(refused) => return Err(refused),
     };
     let generation = platform.db.generation(user.id(), id).await?.ok_or_else(ApiError::not_found)?;
-    accepted(&platform, &user, generation).await
+    accepted(platform, user, generation).await
 }
 
 /// Reserves and starts what was asked for; its id, or that of the generation that the key stands for already.
@@ -107,6 +120,7 @@ async fn accept(
     let (model, request) = check(request)?;
     let spend = gate::admission(platform, request.outputs).await.map_err(|error| ApiError::unavailable().source(error))?;
     let spend = spend.map_err(|closed| not_now(platform, closed))?;
+    check_callback(platform, request.callback_url.as_deref()).await?;
     let pictures = jobs::check_inputs(platform, user.id(), model, &request.inputs).await.map_err(unusable)?;
     let copies = jobs::fit_inputs(platform, &pictures).await.map_err(unusable)?;
     let now = platform.clock.now();
@@ -200,14 +214,27 @@ fn check(request: NewGeneration) -> ApiResult<(&'static Model, ValidGeneration)>
     let model = catalogue::find(&request.model)
         .ok_or_else(|| ApiError::invalid("model", "not-an-option", "There is no such model; GET /api/v1/models lists them."))?;
     let request = validate(model, request).map_err(ApiError::validation)?;
-    // Said rather than dropped: nobody has a collection yet, and nobody is called back.
+    // Said rather than dropped: nobody has a collection yet.
     if request.collection.is_some() {
         return Err(ApiError::invalid("collection", "not-an-option", "There is no such collection."));
     }
-    if request.callback_url.is_some() {
-        return Err(ApiError::invalid("callback_url", "not-supported", "Callbacks aren't offered yet; follow the generation instead."));
-    }
     Ok((model, request))
+}
+
+/// Whether we may call the address that is to be told. Looked at again when it is called.
+async fn check_callback(platform: &Platform, url: Option<&str>) -> ApiResult<()> {
+    let Some(url) = url else { return Ok(()) };
+    let checked = match platform.callbacks.check(url) {
+        Ok(url) => platform.callbacks.find(&url).await,
+        Err(refusal) => Err(refusal),
+    };
+    checked.map_err(|refusal| {
+        let message = match refusal {
+            outbound::Refusal::Unknown => "Nobody knows the host of this address.",
+            _ => "Only https addresses on port 443 of a public host are called.",
+        };
+        ApiError::invalid("callback_url", "not-allowed", message)
+    })
 }
 
 fn unusable(error: InputError) -> ApiError {

@@ -22,15 +22,15 @@ pub async fn handle(platform: &Platform, event: SqsEvent) -> SqsBatchResponse {
 }
 
 async fn work(platform: &Platform, task: Task) -> Result<(), StepError> {
-    let jobs = Jobs::new(platform).await?;
     match task {
         Task::Start { user } => match platform.db.user(user).await? {
-            Some(user) => jobs.try_start(&user).await,
+            Some(user) => Jobs::new(platform).await?.try_start(&user).await,
             None => Ok(()),
         },
-        Task::Poll { call, polls } => jobs.poll(call, polls).await,
+        Task::Poll { call, polls } => Jobs::new(platform).await?.poll(call, polls).await,
+        Task::CallBack { user, generation } => jobs::call_back(platform, user, generation).await,
         Task::Export { user, export } => jobs::export(platform, user, export, Pace::USUAL).await,
-        Task::Delete { user } => jobs.delete_user(user, RUN).await,
+        Task::Delete { user } => Jobs::new(platform).await?.delete_user(user, RUN).await,
     }
 }
 

@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use local_standins::provider::Settings;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::domain::user::{Role, Scope};
+use shared::jobs::verify::Books;
+use shared::queue::QueueName;
 use tracing_subscriber::EnvFilter;
 
 use crate::edge::PublicOrigin;
@@ -50,6 +52,7 @@ Environment:
   ALLOWED_EMAIL_DOMAINS domains that may sign in, separated by commas; empty lets everybody in
   LIMIT_MONTHLY_UNITS, LIMIT_DAILY_OUTPUTS, LIMIT_HOURLY_REQUESTS, LIMIT_RUNNING_CALLS, LIMIT_RUNNING_VIDEOS
                         what a user may do, unless an admin has set something else
+  CALLBACK_ORIGINS      origins that a callback_url may have though they aren't public https ones, separated by commas
   LIMIT_DAILY_SPEND_USD, LIMIT_OPEN_CALLS
                         what all users together may set aside in a day (100, 0 for any amount) and have open at once (2000)
   STAND_IN_DELAY_MS     how long the provider stand-in lets a request wait, and then run, in milliseconds each
@@ -59,7 +62,7 @@ Safari doesn't keep the secure cookies of http://localhost; use Chrome, Chromium
 
 const DEFAULT_PORT: u16 = 8080;
 /// Variables of the functions that may be set from outside.
-const PASSED_ON: [&str; 4] = ["ALLOWED_EMAIL_DOMAINS", "FAL_ACCOUNT_ID", "LIMIT_", "DEADLINE_SECONDS_"];
+const PASSED_ON: [&str; 5] = ["ALLOWED_EMAIL_DOMAINS", "CALLBACK_ORIGINS", "FAL_ACCOUNT_ID", "LIMIT_", "DEADLINE_SECONDS_"];
 
 #[derive(Debug, Args)]
 struct Serve {
@@ -105,6 +108,17 @@ enum Command {
     Generation(Generation),
     /// Say what is configured, and ask each service whether it works. Changes nothing; fails when something must be mended.
     Check,
+    /// Send dead letters, messages that failed five times, back to their queue. Remedy first what made them fail.
+    Redrive {
+        /// results, videos or tasks; all of them when it is left out.
+        #[arg(value_parser = queue)]
+        queue: Option<QueueName>,
+    },
+    /// Say whether usage, ledger and library agree. Changes nothing; fails when they don't.
+    Verify {
+        /// E-mail address or id of the person; everybody when it is left out.
+        person: Option<String>,
+    },
     /// Exchange a key that the edition has made itself, while it runs or not. The new one is used within five minutes; what was made
     /// with the old one is accepted until the next exchange.
     Rotate {
@@ -196,11 +210,16 @@ impl Cli {
             }
             Some(Command::Admin(command)) => admin(&place(self.data, self.table)?, command),
             Some(Command::User(command)) => user(&place(self.data, self.table)?, command),
+            Some(Command::Verify { person }) => verify(&place(self.data, self.table)?, person.as_deref()),
             Some(Command::Generation(command)) => generation(&place(self.data, self.table)?, command),
-            _ if self.table.is_some() => anyhow::bail!("--table is for token, admin, user and generation"),
+            _ if self.table.is_some() => anyhow::bail!("--table is for token, admin, user, generation and verify"),
             None => serve(self.data, self.serve),
             Some(Command::Serve(arguments)) => serve(self.data, arguments),
             Some(Command::Check) => probe(&operator_options(self.data)?),
+            Some(Command::Redrive { queue }) => {
+                let redriven = in_runtime(place(self.data, None)?.redrive(queue))?;
+                redriven.iter().try_for_each(|(queue, messages)| print(&format!("{} {messages}", queue.as_str())))
+            }
             Some(Command::Rotate { key }) => Ok(data_folder::exchange_key(&self.data, &key)?),
             Some(Command::Backup { file }) => Ok(operator::backup(&self.data, &file)?),
             Some(Command::Restore { file }) => Ok(operator::restore(&file, &self.data)?),
@@ -265,6 +284,21 @@ fn probe(options: &Options) -> anyhow::Result<()> {
     }
 }
 
+fn verify(place: &Place, person: Option<&str>) -> anyhow::Result<()> {
+    let checked = in_runtime(place.verify(person))?;
+    let mut wrong = 0;
+    for (user, books) in &checked {
+        for problem in &books.problems {
+            print(&format!("{}: {problem}", user.id))?;
+            wrong += 1;
+        }
+    }
+    anyhow::ensure!(wrong == 0, "{wrong} things don't agree");
+    let sum = |count: fn(&Books) -> usize| checked.iter().map(|(_, books)| count(books)).sum::<usize>();
+    let (generations, lines, assets) = (sum(|books| books.generations), sum(|books| books.lines), sum(|books| books.assets));
+    print(&format!("{} people, {generations} generations, {lines} ledger lines, {assets} assets: all agree", checked.len()))
+}
+
 fn in_runtime<T, E: Into<anyhow::Error>>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime can't be started")?;
     runtime.block_on(work).map_err(Into::into)
@@ -274,6 +308,10 @@ fn in_runtime<T, E: Into<anyhow::Error>>(work: impl Future<Output = Result<T, E>
 fn print(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "{line}").and_then(|()| out.flush()).context("standard output can't be written")
+}
+
+fn queue(text: &str) -> Result<QueueName, String> {
+    QueueName::parse(text).ok_or_else(|| "the queues are results, videos and tasks".to_owned())
 }
 
 fn scope(text: &str) -> Result<Scope, String> {

@@ -5,6 +5,7 @@
 //! Nothing is cached here.
 
 mod agent;
+pub mod callback;
 pub mod cookie;
 pub mod csrf;
 pub mod next;

@@ -13,6 +13,7 @@ use crate::db::users::{Directory, NotChanged, UserChange};
 use crate::db::{Db, DbError};
 use crate::domain::user::{Identity, Role, Status, User};
 use crate::id::UserId;
+use crate::queue::DeadLetterError;
 
 /// Why a command can't be done.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,12 @@ pub enum OperatorError {
     /// The table failed.
     #[error(transparent)]
     Table(#[from] DbError),
+    /// A table was named, and nothing else.
+    #[error("the queues that belong to a table alone aren't known")]
+    NoQueues,
+    /// A queue failed.
+    #[error(transparent)]
+    Queue(#[from] DeadLetterError),
 }
 
 /// The one person with this address, or with this id.

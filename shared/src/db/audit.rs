@@ -5,7 +5,7 @@ use jiff::fmt::serde::timestamp::millisecond::required as millis;
 use serde::{Deserialize, Serialize};
 
 use super::expr::s;
-use super::{Cond, Db, DbError, Page, Range, Write, encode, keys, stamp};
+use super::{Cond, Db, DbError, Lost, Page, Range, Write, encode, keys, stamp};
 use crate::domain::user::{Role, Status};
 use crate::id::{RecordId, UserId};
 
@@ -85,6 +85,14 @@ pub struct Change<'a> {
     pub after: serde_json::Value,
 }
 
+impl Change<'static> {
+    /// Dead letters of a queue are sent back, about so many.
+    pub fn redrive(queue: &str, messages: u64) -> Self {
+        let before = serde_json::json!({"messages": messages});
+        Self { act: "queue.redrive", target: format!("queue:{queue}"), before, after: serde_json::Value::Null }
+    }
+}
+
 /// The line's write. Condition: its id is new, which losing would contradict.
 pub(crate) fn write(actor: &Actor, change: Change<'_>, now: Timestamp) -> Result<Write, DbError> {
     let line = AuditLine {
@@ -103,6 +111,18 @@ pub(crate) fn write(actor: &Actor, change: Change<'_>, now: Timestamp) -> Result
 }
 
 impl Db {
+    /// Writes down an act that changes no record.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be written.
+    pub async fn note(&self, actor: &Actor, change: Change<'_>, now: Timestamp) -> Result<(), DbError> {
+        match self.write(write(actor, change, now)?).await {
+            Ok(()) => Ok(()),
+            Err(Lost::Condition { .. }) => Err(DbError::Refused("the id of an audit line is taken".into())),
+            Err(Lost::Failed(error)) => Err(error),
+        }
+    }
+
     /// The lines of `month` (`2026-11`), newest first.
     ///
     /// # Errors

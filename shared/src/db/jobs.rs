@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::expr::{n, s};
 use super::ledger::{LedgerKind, LedgerLine, write_line};
 use super::spend::{self, Reservation};
-use super::{Cond, Db, DbError, Item, Lost, Page, Range, Write, attribute, decode, encode, keys, quota, stamp};
+use super::{Cond, Db, DbError, Item, Lost, Page, Range, Write, attribute, callbacks, decode, encode, keys, quota, stamp};
 use crate::domain::generation::{Call, Generation, ProviderRequest};
 use crate::domain::job::{CallState, Event, STATES, next};
 use crate::domain::limits::Limits;
@@ -14,6 +14,8 @@ use crate::id::{CallId, GenerationId, UserId};
 
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY: SignedDuration = SignedDuration::from_hours(24);
+/// A callback is looked at after this, in case the task of its generation's end was lost.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(60);
 /// Counters of days and hours are kept a little longer than they count.
 pub(super) const COUNTERS: SignedDuration = SignedDuration::from_hours(72);
 
@@ -118,6 +120,7 @@ impl Db {
             writes.push(Write::put(keys::call(call.id), item, Cond::NoItem));
             writes.push(place_in_line(call)?);
         }
+        writes.extend(callbacks::create(generation, at + FIRST_LOOK)?);
         match self.transact(writes).await {
             Ok(()) => Ok(()),
             Err(Lost::Condition { index: 0, item: Some(item) }) => {
@@ -191,13 +194,22 @@ impl Db {
     /// # Errors
     /// [`DbError`] when the table can't be read.
     pub async fn waiting(&self, user: UserId, limit: i32) -> Result<Vec<(CallId, bool)>, DbError> {
+        Ok(self.line(user, None, limit).await?.items)
+    }
+
+    /// A page of `user`'s line, in order.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be read.
+    pub async fn line(&self, user: UserId, after: Option<&str>, limit: i32) -> Result<Page<(CallId, bool)>, DbError> {
         #[derive(Deserialize)]
         struct Place {
             call: CallId,
             video: bool,
         }
-        let range = Range { pk: keys::user_partition(user), prefix: keys::WAITING, after: None, descending: false, limit };
-        Ok(self.query::<Place>(range).await?.items.into_iter().map(|place| (place.call, place.video)).collect())
+        let range = Range { pk: keys::user_partition(user), prefix: keys::WAITING, after, descending: false, limit };
+        let page = self.query::<Place>(range).await?;
+        Ok(Page { items: page.items.into_iter().map(|place| (place.call, place.video)).collect(), next: page.next })
     }
 
     /// `WAITING → SUBMITTING`: takes a slot and leaves the line. This is the intent to send, written before anything is sent:
@@ -358,6 +370,8 @@ pub enum Due {
     Call(CallId),
     /// A video without a poster.
     Poster(UserId, crate::id::AssetId),
+    /// A client that wants to hear of the end.
+    Callback(UserId, GenerationId),
     /// What is in the trash.
     Trash(UserId, crate::id::AssetId),
     /// The deletion of a person.
@@ -378,6 +392,9 @@ impl Due {
         let user = partition.parse().ok()?;
         if key.sk == keys::DELETION {
             return Some(Self::Deletion(user));
+        }
+        if let Some(generation) = key.sk.strip_prefix(keys::CALLBACKS) {
+            return generation.parse().ok().map(|generation| Self::Callback(user, generation));
         }
         if let Some(export) = key.sk.strip_prefix(keys::EXPORTS) {
             return export.parse().ok().map(|export| Self::Export(user, export));

@@ -181,6 +181,13 @@ pub fn generation(user: UserId, generation: GenerationId) -> Key {
 /// What every [`generation`] begins with.
 pub const GENERATIONS: &str = "GEN#";
 
+/// What tells a client's address that a generation is over.
+pub fn callback(user: UserId, generation: GenerationId) -> Key {
+    of_user(user, format!("{CALLBACKS}{generation}"))
+}
+/// What every [`callback`] begins with.
+pub const CALLBACKS: &str = "CALLBACK#";
+
 /// A provider call. Not below its user: webhooks, tasks and the sweeper know only its id.
 pub fn call(call: CallId) -> Key {
     Key::new(format!("CALL#{call}"), "CALL")
@@ -373,6 +380,11 @@ pub fn failed_partition(date: &str) -> String {
 /// Milliseconds since the epoch as 14 digits: sorts as text until the year 5138.
 fn millis(at: Timestamp) -> String {
     format!("{:014}", at.as_millisecond().max(0))
+}
+
+/// A key that every ledger line of `at` and before comes before.
+pub fn ledger_after(at: Timestamp) -> String {
+    format!("{LEDGER}{}$", millis(at))
 }
 
 /// A ledger line's key: time, then what it is about, so that a repetition is the same key.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cond, Db, DbError, Page, Range, Write, encode, keys};
+use super::{Cond, Db, DbError, Page, Range, Write, decode, encode, keys};
 use crate::id::{GenerationId, UserId};
 
 /// What a line says.
@@ -48,12 +48,18 @@ pub struct LedgerLine {
 }
 
 impl Db {
-    /// The lines of `user`, newest first.
+    /// The lines of `user`, newest first, each with the key to continue after.
     ///
     /// # Errors
     /// [`DbError`] when the table can't be read.
-    pub async fn ledger(&self, user: UserId, after: Option<&str>, limit: i32) -> Result<Page<LedgerLine>, DbError> {
-        self.query(Range { pk: keys::user_partition(user), prefix: keys::LEDGER, after, descending: true, limit }).await
+    pub async fn ledger(&self, user: UserId, after: Option<&str>, limit: i32) -> Result<Page<(String, LedgerLine)>, DbError> {
+        let range = Range { pk: keys::user_partition(user), prefix: keys::LEDGER, after, descending: true, limit };
+        let page = self.query_items(range).await?;
+        let lines = page.items.into_iter().map(|item| {
+            let key = keys::Key::of_item(&item).map(|key| key.sk).unwrap_or_default();
+            decode(item).map(|line| (key, line))
+        });
+        Ok(Page { items: lines.collect::<Result<_, _>>()?, next: page.next })
     }
 }
 

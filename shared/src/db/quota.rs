@@ -1,5 +1,8 @@
 //! A user's counters: the month's units, the day's outputs and uploads, the hour's requests, the running calls.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::expr::n;
@@ -22,9 +25,9 @@ pub struct Quota {
     /// `2026-11`, from the key.
     #[serde(default, skip_serializing)]
     pub month: String,
-    /// `units#{model}` and `spend#{model}`.
+    /// `units#{model}`, `spend#{model}`, `units@{date}` and `spend@{date}`.
     #[serde(flatten)]
-    pub by_model: std::collections::BTreeMap<String, serde_json::Value>,
+    pub parts: BTreeMap<String, serde_json::Value>,
 }
 
 impl Quota {
@@ -32,6 +35,43 @@ impl Quota {
     pub fn reserved(&self) -> u32 {
         self.taken.saturating_sub(self.charged)
     }
+
+    /// Units and spend of each model.
+    pub fn by_model(&self) -> BTreeMap<&str, (u32, i64)> {
+        self.split('#')
+    }
+
+    /// Units and spend of each day on which something was asked for that reached the library.
+    pub fn by_day(&self) -> BTreeMap<&str, (u32, i64)> {
+        self.split('@')
+    }
+
+    fn split(&self, separator: char) -> BTreeMap<&str, (u32, i64)> {
+        let mut parts: BTreeMap<&str, (u32, i64)> = BTreeMap::new();
+        for (name, value) in &self.parts {
+            let amount = value.as_i64().unwrap_or(0);
+            match name.split_once(separator) {
+                Some(("units", part)) => parts.entry(part).or_default().0 = u32::try_from(amount).unwrap_or(0),
+                Some(("spend", part)) => parts.entry(part).or_default().1 = amount,
+                _ => {}
+            }
+        }
+        parts
+    }
+}
+
+/// What the limits of a month, a day and an hour are held against.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Reserved and charged units of this month.
+    pub taken: u32,
+    /// Charged units of this month.
+    pub charged: u32,
+    /// Outputs of this day.
+    pub outputs: u32,
+    /// Requests to generate of this hour.
+    pub requests: u32,
 }
 
 /// A user's running calls.
@@ -52,6 +92,26 @@ impl Db {
     /// [`DbError`] when the table can't be read.
     pub async fn quota(&self, user: UserId, month: &str) -> Result<Quota, DbError> {
         Ok(self.get(&keys::quota(user, month)).await?.unwrap_or_default())
+    }
+
+    /// The counters of the month, the day and the hour that `now` is in: one batch.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be read.
+    pub async fn counters(&self, user: UserId, now: Timestamp) -> Result<Counters, DbError> {
+        let keys = [
+            keys::quota(user, &keys::month_of(now)),
+            keys::day(user, &keys::date_of(now)),
+            keys::rate(user, "generate", &keys::hour_of(now)),
+        ];
+        let found: Vec<Counters> = self.get_many(&keys).await?;
+        // Each item has names of its own.
+        Ok(found.into_iter().fold(Counters::default(), |all, one| Counters {
+            taken: all.taken + one.taken,
+            charged: all.charged + one.charged,
+            outputs: all.outputs + one.outputs,
+            requests: all.requests + one.requests,
+        }))
     }
 
     /// The months of `user`, newest first.
@@ -75,6 +135,16 @@ impl Db {
     pub async fn slots(&self, user: UserId) -> Result<Slots, DbError> {
         Ok(self.get(&keys::slots(user)).await?.unwrap_or_default())
     }
+}
+
+/// Where a month counts the units of a day, `2026-11-23`: of what was asked for then and has reached the library.
+pub(super) fn units_of(date: &str) -> String {
+    format!("units@{date}")
+}
+
+/// Where a month counts the spend of a day.
+pub(super) fn spend_of(date: &str) -> String {
+    format!("spend@{date}")
 }
 
 /// Takes `amount` of a counter that may not exist, unless it would then exceed `limit`. `None` when it never could.

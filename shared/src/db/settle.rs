@@ -126,7 +126,9 @@ impl Db {
                     .add("charged", charged.into())
                     .add("spend", price)
                     .add(format!("units#{}", call.model), charged.into())
-                    .add(format!("spend#{}", call.model), price);
+                    .add(format!("spend#{}", call.model), price)
+                    .add(quota::units_of(&call.date), charged.into())
+                    .add(quota::spend_of(&call.date), price);
                 writes.push(write_line(call.user, &call.id.to_string(), &line(call, LedgerKind::Charged, charged, price, outcome, now))?);
             }
             writes.push(month);

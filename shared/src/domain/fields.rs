@@ -7,7 +7,7 @@ const MOST: usize = 50;
 
 /// One complaint about one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// The field's path, `inputs.prompt` or `ids[3]`.
     pub field: String,

@@ -42,6 +42,9 @@ pub struct Generation {
     /// Where the results are filed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collection: Option<CollectionId>,
+    /// Whom to tell when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
     /// Its calls, in the order of the outputs.
     pub calls: Vec<CallId>,
     /// Calls that aren't settled.
@@ -201,6 +204,9 @@ pub struct Call {
     /// The provider works on it, when last heard.
     #[serde(default)]
     pub running: bool,
+    /// Somebody is to be told when its generation is over.
+    #[serde(default)]
+    pub callback: bool,
     /// The user wants it stopped.
     #[serde(default)]
     pub cancel_requested: bool,

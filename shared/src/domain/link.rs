@@ -46,7 +46,7 @@ const RESERVED: [&str; 30] = [
 /// What a link opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub enum Opens {
     /// A page that shows the asset.
     Page,
@@ -57,7 +57,7 @@ pub enum Opens {
 /// Whether a link opens anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub enum LinkState {
     /// Yes.
     Live,

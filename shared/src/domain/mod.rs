@@ -2,6 +2,7 @@
 
 pub mod asset;
 pub mod breaker;
+pub mod callback;
 pub mod export;
 pub mod fields;
 pub mod generation;

@@ -21,7 +21,7 @@ pub(crate) mod tests;
 
 /// What a model makes of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelKind {
     /// A prompt becomes images.
@@ -85,7 +85,7 @@ pub struct Model {
 
 /// The information dialog.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Help {
     /// What it is.
@@ -98,7 +98,7 @@ pub struct Help {
 
 /// What a model takes; what it can't use is absent.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Inputs {
     /// What to make.
@@ -123,7 +123,7 @@ pub struct Inputs {
 
 /// A text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TextInput {
     /// Whether the model can't do without.
@@ -138,7 +138,7 @@ pub struct TextInput {
 
 /// One or more images.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImagesInput {
     /// Whether the model can't do without.
@@ -153,7 +153,7 @@ pub struct ImagesInput {
 
 /// One image with a role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FileInput {
     /// Whether the model can't do without.
@@ -164,7 +164,7 @@ pub struct FileInput {
 
 /// Something that can be set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     /// The canonical name.
@@ -184,19 +184,19 @@ pub struct Parameter {
     pub default: Option<Value>,
     /// The smallest number, or the fewest characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "http", schema(value_type = Option<f64>))]
+    #[cfg_attr(feature = "view", schema(value_type = Option<f64>))]
     pub min: Option<serde_json::Number>,
     /// The largest number, or the most characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "http", schema(value_type = Option<f64>))]
+    #[cfg_attr(feature = "view", schema(value_type = Option<f64>))]
     pub max: Option<serde_json::Number>,
     /// The distance of allowed numbers, counted from `min`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "http", schema(value_type = Option<f64>))]
+    #[cfg_attr(feature = "view", schema(value_type = Option<f64>))]
     pub step: Option<serde_json::Number>,
     /// The allowed values, when they are few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "http", schema(required = false))]
+    #[cfg_attr(feature = "view", schema(required = false))]
     pub options: Vec<Choice>,
     /// It only counts while another parameter has a certain value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,7 +205,7 @@ pub struct Parameter {
 
 /// How the form asks for a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// A picker of width to height.
@@ -226,7 +226,7 @@ pub enum Control {
 
 /// The JSON type of a parameter's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueType {
     /// Text.
@@ -241,7 +241,7 @@ pub enum ValueType {
 
 /// One allowed value.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
     /// What is sent.
@@ -252,7 +252,7 @@ pub struct Choice {
 
 /// A condition on another parameter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ShownWhen {
     /// The other parameter's name; it stands earlier in the form.
@@ -263,7 +263,7 @@ pub struct ShownWhen {
 
 /// How many outputs one request may ask for.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Outputs {
     /// At least one.
@@ -296,7 +296,7 @@ pub struct Price {
 
 /// What a price counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Per {
     /// Each image.
@@ -322,7 +322,7 @@ pub struct Rate {
 
 /// Bounds that aren't part of the form.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ModelLimits {
     /// Milliseconds from submission to result, the provider's queue included; then a call is given up.

@@ -107,14 +107,14 @@ impl FromStr for Money {
 
 /// Money as clients see it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MoneyView {
     /// A decimal number with four to six decimals.
-    #[cfg_attr(feature = "http", schema(example = "0.0250"))]
+    #[cfg_attr(feature = "view", schema(example = "0.0250"))]
     pub amount: String,
     /// ISO 4217.
-    #[cfg_attr(feature = "http", schema(example = "USD"))]
+    #[cfg_attr(feature = "view", schema(example = "USD"))]
     pub currency: String,
 }
 
@@ -135,14 +135,14 @@ impl TryFrom<MoneyView> for Money {
     }
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "view")]
 impl utoipa::PartialSchema for Money {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         MoneyView::schema()
     }
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "view")]
 impl utoipa::ToSchema for Money {
     fn name() -> std::borrow::Cow<'static, str> {
         "Money".into()

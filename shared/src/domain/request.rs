@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use url::Url;
 
+use super::callback;
 use super::fields::FieldErrors;
 use super::model::{Model, Parameter, TextInput, ValueType};
 use crate::id::{AssetId, CollectionId};
@@ -23,12 +23,9 @@ pub const START_FRAME: &str = "inputs.start_frame";
 /// The path of the last frame's field.
 pub const END_FRAME: &str = "inputs.end_frame";
 
-/// Characters of an address that we call back.
-const MAX_CALLBACK: usize = 2_048;
-
 /// The body of `POST /api/v1/generations`, as it came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewGeneration {
     /// A model's id.
@@ -38,23 +35,24 @@ pub struct NewGeneration {
     pub outputs: Option<u32>,
     /// What to work from.
     #[serde(default)]
-    #[cfg_attr(feature = "http", schema(required = false))]
+    #[cfg_attr(feature = "view", schema(required = false))]
     pub inputs: NewInputs,
     /// Values of the model's parameters by their names.
     #[serde(default)]
-    #[cfg_attr(feature = "http", schema(value_type = BTreeMap<String, Value>, required = false))]
+    #[cfg_attr(feature = "view", schema(value_type = BTreeMap<String, Value>, required = false))]
     pub parameters: Map<String, Value>,
     /// A collection that the outputs go into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection: Option<String>,
-    /// An https address that is told when it is over.
+    /// An https address on port 443 and a public host that is told, by a signed webhook, when it is over: see `callback` in the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "view", schema(max_length = 2000, format = "uri"))]
     pub callback_url: Option<String>,
 }
 
 /// What to work from, as it came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewInputs {
     /// What to make.
@@ -65,7 +63,7 @@ pub struct NewInputs {
     pub negative_prompt: Option<String>,
     /// Ids of uploads or assets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "http", schema(required = false))]
+    #[cfg_attr(feature = "view", schema(required = false))]
     pub images: Vec<String>,
     /// The id of an upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -353,18 +351,13 @@ fn check_line(parameter: &Parameter, text: &str) -> Result<(), (&'static str, St
 }
 
 fn check_callback(url: &str, errors: &mut FieldErrors) -> bool {
-    if url.len() > MAX_CALLBACK {
-        errors.add("callback_url", "too-long", format!("At most {MAX_CALLBACK} characters."));
+    if url.len() > callback::MAX_ADDRESS {
+        errors.add("callback_url", "too-long", format!("At most {} characters.", callback::MAX_ADDRESS));
         return false;
     }
-    let usable = Url::parse(url).is_ok_and(|url| {
-        url.scheme() == "https"
-            && url.host_str().is_some_and(|host| host.contains('.'))
-            && url.username().is_empty()
-            && url.password().is_none()
-    });
+    let usable = callback::is_address(url);
     if !usable {
-        errors.add("callback_url", "wrong-type", "A complete https address, without a user name.");
+        errors.add("callback_url", "wrong-type", "A complete https address, without a user name and without a fragment.");
     }
     usable
 }

@@ -10,7 +10,7 @@ use crate::id::UserId;
 /// What somebody may do beyond their own things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub enum Role {
     /// Their own things.
     #[default]
@@ -32,7 +32,7 @@ impl Role {
 /// Whether somebody may use the system at all. Checked on every request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub enum Status {
     /// Yes.
     #[default]
@@ -57,7 +57,7 @@ impl Status {
 /// What a personal token may be used for. None contains another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub enum Scope {
     /// Look at everything of one's own.
     Read,

@@ -12,8 +12,8 @@ mod extract;
 mod identity;
 mod openapi;
 mod page;
+mod rate_limit;
 pub mod reading;
-pub mod view;
 
 pub use app::{MAX_BODY_BYTES, RequestId, app};
 pub use docs::{docs_page, escape};
@@ -22,5 +22,7 @@ pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, R
 pub use identity::LeavingUser;
 pub use openapi::openapi;
 pub use page::{List, Page};
+pub use rate_limit::{rate_limits, with_rate_limits};
 
 pub use crate::auth::CurrentUser;
+pub use crate::view;

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use crate::db::DbError;
 use crate::domain::asset::Asset;
 use crate::domain::generation::{Call, Generation};
-use crate::http::view::{Addresses, GenerationView};
 use crate::http::{ApiError, CurrentUser};
-use crate::id::{AssetId, CallId};
+use crate::id::{AssetId, CallId, GenerationId};
 use crate::runtime::Platform;
+use crate::view::{Addresses, GenerationView};
 
 /// Addresses are signed as of the beginning of this many seconds, so that an answer in which nothing has changed stays the same,
 /// tag and all.
@@ -28,7 +28,8 @@ pub async fn addresses(platform: &Platform, user: &CurrentUser) -> Result<Addres
     Ok(Addresses::Signed(signer, since))
 }
 
-/// The views of `generations` of one user: one batch for the calls that are open and one for each hundred assets.
+/// The views of at most 100 `generations` of one user: one batch for the calls that are open, one for the callbacks, and one for each
+/// hundred assets.
 ///
 /// # Errors
 /// When the table can't be read, or the signing key.
@@ -40,20 +41,10 @@ pub async fn generation_views(
     let addresses = addresses(platform, user).await?;
     let open: Vec<CallId> = generations.iter().filter(|g| g.open > 0).flat_map(|g| g.calls.iter().copied()).collect();
     let delivered: Vec<AssetId> = generations.iter().flat_map(|g| g.assets.iter().copied()).collect();
-    let (calls, assets) = tokio::try_join!(read_calls(platform, &open), read_assets(platform, user, &delivered))?;
-    Ok(generations
-        .into_iter()
-        .map(|generation| {
-            let calls: Vec<Call> =
-                calls.iter().filter(|call| call.generation == generation.id && !call.state.is_settled()).cloned().collect();
-            // What was deleted for good since is left out; what is in the trash is not shown here either.
-            let mut assets: Vec<Asset> =
-                assets.iter().filter(|asset| asset.generation == generation.id && asset.deleted_at.is_none()).cloned().collect();
-            // In the order of the outputs, not of their arrival.
-            assets.sort_by_key(|asset| generation.calls.iter().position(|call| *call == asset.call));
-            GenerationView::new(generation, &calls, assets, &addresses)
-        })
-        .collect())
+    let told: Vec<GenerationId> = generations.iter().filter(|g| g.callback_url.is_some()).map(|g| g.id).collect();
+    let (calls, assets, callbacks) =
+        tokio::try_join!(read_calls(platform, &open), read_assets(platform, user, &delivered), platform.db.callbacks(user.id(), &told))?;
+    Ok(generations.into_iter().map(|generation| GenerationView::of(generation, &calls, &assets, &callbacks, &addresses)).collect())
 }
 
 async fn read_calls(platform: &Platform, ids: &[CallId]) -> Result<Vec<Call>, DbError> {

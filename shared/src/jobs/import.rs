@@ -110,6 +110,7 @@ fn billed(generation: &Generation, output: &Output) -> Option<i64> {
 /// What comes after the settlement. Each part may happen again.
 async fn follow_up(platform: &Platform, call: &Call, assets: &[Asset]) -> Result<(), StepError> {
     platform.queues.task(&Task::Start { user: call.user }, std::time::Duration::ZERO).await?;
+    super::tell(platform, call).await?;
     for asset in assets {
         if asset.poster == PosterState::Pending {
             platform.queues.make_poster(asset.user, asset.id).await?;

@@ -4,6 +4,8 @@
 //! A step may be interrupted anywhere and run again by anybody: whoever comes second finds its condition false and stops.
 //! `worker` owns every state that isn't final; tasks and webhooks only make it faster.
 
+#[cfg(feature = "view")]
+pub(crate) mod callback;
 mod erase;
 mod export;
 #[cfg(feature = "codec")]
@@ -20,7 +22,10 @@ mod poster;
 mod start;
 mod sweep;
 mod trash;
+pub mod verify;
 
+#[cfg(feature = "view")]
+pub use callback::call_back;
 pub use erase::hurry_deletion;
 pub use export::{Pace, export, hurry_export};
 #[cfg(feature = "codec")]
@@ -28,7 +33,7 @@ pub use fit::fit_inputs;
 #[cfg(feature = "codec")]
 pub use import::import;
 pub use inputs::{InputError, Picture, check_inputs};
-pub use plan::{plan, resets};
+pub use plan::{Windows, plan, resets};
 #[cfg(feature = "video")]
 pub use poster::make_poster;
 
@@ -40,7 +45,7 @@ use crate::db::DbError;
 use crate::db::jobs::NotTaken;
 use crate::domain::generation::{Call, Reason};
 use crate::provider::Provider;
-use crate::queue::{JobError, SendError};
+use crate::queue::{JobError, SendError, Task};
 use crate::runtime::Platform;
 use crate::secrets::SecretError;
 
@@ -62,6 +67,12 @@ pub enum StepError {
     /// The provider's client.
     #[error("the step stopped at the provider's client")]
     Client(#[from] crate::provider::FetchError),
+    /// The client for addresses that clients named.
+    #[error("the step stopped at the client for callbacks")]
+    Outbound(#[from] crate::outbound::ClientError),
+    /// What callbacks are signed with.
+    #[error("the step stopped at the signature of a callback")]
+    Signing(#[from] crate::auth::callback::SigningError),
     /// The buckets.
     #[error("the step stopped at the media")]
     Media(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -86,6 +97,15 @@ fn won(result: Result<(), NotTaken>) -> Result<bool, StepError> {
         Err(NotTaken::Elsewhere | NotTaken::NoSlot) => Ok(false),
         Err(NotTaken::Failed(error)) => Err(error.into()),
     }
+}
+
+/// Has `worker` tell whoever wants to hear that a generation is over, unless it isn't: then nothing comes of it.
+async fn tell(platform: &Platform, call: &Call) -> Result<(), StepError> {
+    if call.callback {
+        let task = Task::CallBack { user: call.user, generation: call.generation };
+        platform.queues.task(&task, std::time::Duration::ZERO).await?;
+    }
+    Ok(())
 }
 
 /// Ends a call whose generation or user is gone.

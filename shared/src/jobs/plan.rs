@@ -43,6 +43,7 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
             queue_position: None,
             running: false,
             cancel_requested: false,
+            callback: request.callback_url.is_some(),
             payload: None,
             billable_units: None,
             reason: None,
@@ -65,6 +66,7 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
         copies: BTreeMap::new(),
         parameters: request.parameters,
         collection: request.collection,
+        callback_url: request.callback_url,
         calls: calls.iter().map(|call| call.id).collect(),
         open: outputs,
         delivered: 0,
@@ -87,6 +89,25 @@ pub fn plan(model: &Model, request: ValidGeneration, user: &User, now: Timestamp
 fn random_seed(model: &Model) -> Option<u64> {
     let most = model.parameter("seed")?.max.as_ref().and_then(serde_json::Number::as_u64).unwrap_or(u64::from(u32::MAX));
     Some(u64::from_be_bytes(crate::id::random()) % most.saturating_add(1).max(1))
+}
+
+/// How many seconds the month, the day and the hour have that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// 28 to 31 days.
+    pub month: u64,
+    /// Always the same in UTC.
+    pub day: u64,
+    /// Always the same.
+    pub hour: u64,
+}
+
+impl Windows {
+    /// Around `now` (UTC).
+    pub fn at(now: Timestamp) -> Self {
+        let days = u64::try_from(now.to_zoned(TimeZone::UTC).days_in_month()).unwrap_or(30);
+        Self { month: days * 86_400, day: 86_400, hour: 3_600 }
+    }
 }
 
 /// Seconds until the next month, day and hour begin (UTC): what `Retry-After` says.

@@ -224,7 +224,7 @@ impl Jobs {
             if call.state.holds_slot() {
                 self.platform.queues.task(&Task::Start { user: call.user }, Duration::ZERO).await?;
             }
-            return Ok(());
+            return super::tell(&self.platform, call).await;
         }
         super::bury_if_stuck(&self.platform, call).await
     }

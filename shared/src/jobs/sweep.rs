@@ -1,6 +1,6 @@
 //! The guarantee behind every fast path: what is due is looked at again, until it is over.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::db::jobs::Due;
 use crate::db::keys::OPEN_SHARDS;
 use crate::domain::asset::{Asset, PosterState};
 use crate::domain::breaker::Phase;
+use crate::domain::callback::{Callback, CallbackState};
 use crate::domain::generation::Call;
 use crate::domain::job::{CallState, Event};
 use crate::id::UserId;
@@ -34,6 +35,9 @@ const GRACE: SignedDuration = SignedDuration::from_mins(15);
 /// default. What takes down `thumbnailer` for a night costs no poster; a video that nothing comes of is given up after that.
 const POSTER_PAUSES: [i64; 5] = [1, 5, 30, 180, 720];
 
+/// Callbacks of one user that are queued in one run: addresses that hang can't take up all of `worker`.
+const CALLBACKS_AT_ONCE: usize = 5;
+
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -45,6 +49,8 @@ pub struct Swept {
 
 /// People whose lines were looked at in this run.
 type Lines = Mutex<HashSet<UserId>>;
+/// How many callbacks of each person were looked at in this run.
+type Called = Mutex<HashMap<UserId, usize>>;
 
 impl Jobs {
     /// Looks at everything that is due, a page of every shard at a time, until nothing is left or the time is over. One failure
@@ -54,7 +60,7 @@ impl Jobs {
     /// [`StepError`] when not even the list can be read.
     pub async fn sweep(&self) -> Result<Swept, StepError> {
         let (now, end) = (self.platform.clock.now(), Instant::now() + RUN);
-        let lines = Lines::default();
+        let (lines, called) = (Lines::default(), Called::default());
         let was_open = self.is_open().await?;
         let mut swept = Swept::default();
         let mut shards: Vec<(u8, Option<String>)> = (0..OPEN_SHARDS).map(|shard| (shard, None)).collect();
@@ -66,12 +72,12 @@ impl Jobs {
                 rest.extend(page.next.map(|next| (shard, Some(next))));
             }
             shards = rest;
-            let lines = &lines;
+            let (lines, called) = (&lines, &called);
             let looks = stream::iter(found).map(|due| async move {
                 if Instant::now() >= end {
                     return None;
                 }
-                let done = self.sweep_one(due, lines).await;
+                let done = self.sweep_one(due, lines, called).await;
                 if let Err(error) = &done {
                     tracing::warn!(?due, error = error as &dyn std::error::Error, "open work could not be looked at");
                 }
@@ -105,7 +111,7 @@ impl Jobs {
         gate::measure(&self.platform).await
     }
 
-    async fn sweep_one(&self, due: Due, lines: &Lines) -> Result<(), StepError> {
+    async fn sweep_one(&self, due: Due, lines: &Lines, called: &Called) -> Result<(), StepError> {
         match due {
             Due::Call(id) => match self.platform.db.call(id).await? {
                 Some(call) => self.sweep_call(&call, lines).await,
@@ -118,6 +124,10 @@ impl Jobs {
                 let Some(asset) = self.platform.db.asset(user, id).await? else { return Ok(()) };
                 if asset.poster == PosterState::Pending { self.sweep_poster(&asset).await } else { Ok(()) }
             }
+            Due::Callback(user, id) => match self.platform.db.callback(user, id).await? {
+                Some(callback) if callback.state == CallbackState::Pending => self.sweep_callback(&callback, called).await,
+                _ => Ok(()),
+            },
         }
     }
 
@@ -133,6 +143,31 @@ impl Jobs {
         self.platform.queues.make_poster(asset.user, asset.id).await?;
         let due = self.later(self.platform.config.deadlines.poster.saturating_mul(*pause));
         Ok(self.platform.db.poster_asked(asset, due).await?)
+    }
+
+    /// Queues a callback whose generation is over. While it isn't, it is looked at less and less often: its end sends a task of its own.
+    async fn sweep_callback(&self, callback: &Callback, called: &Called) -> Result<(), StepError> {
+        let pause = self.platform.config.deadlines.callback;
+        let generation = self.platform.db.generation(callback.user, callback.generation).await?;
+        let again = if generation.is_some_and(|generation| generation.open > 0) {
+            let age = self.platform.clock.now().duration_since(callback.created_at).as_secs();
+            age.clamp(pause, pause.saturating_mul(10))
+        } else {
+            let before = called.lock().map_or(usize::MAX, |mut called| {
+                let count = called.entry(callback.user).or_default();
+                *count += 1;
+                *count - 1
+            });
+            if before < CALLBACKS_AT_ONCE {
+                let task = Task::CallBack { user: callback.user, generation: callback.generation };
+                self.platform.queues.task(&task, Duration::ZERO).await?;
+            }
+            pause
+        };
+        match self.platform.db.postpone_callback(callback, self.later(again)).await {
+            Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
+            Err(Lost::Failed(error)) => Err(error.into()),
+        }
     }
 
     async fn sweep_call(&self, call: &Call, lines: &Lines) -> Result<(), StepError> {

@@ -1,42 +1,19 @@
 //! Results, streamed from where the provider keeps them.
 //!
-//! No key is sent, no redirect followed; every wait and every size has a bound. See [`super::origins`] for where this may reach.
-
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+//! No key is sent, no redirect followed; every wait and every size has a bound. See [`crate::outbound`] for where this may reach.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, stream};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::origins::{Origins, Refusal, is_public};
+pub use crate::outbound::Patience;
+pub(super) use crate::outbound::describe;
+use crate::outbound::{Guard, Origins, Refusal};
 
 #[cfg(test)]
 mod tests;
-
-/// How long a fetch may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// Until connected.
-    pub connect: Duration,
-    /// Between two reads.
-    pub idle: Duration,
-    /// Altogether.
-    pub total: Duration,
-}
-
-impl Default for Patience {
-    /// A video of 500 MiB at 2 MiB/s takes 250 s.
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(60), total: Duration::from_secs(300) }
-    }
-}
 
 /// Why there are no (more) bytes.
 #[derive(Debug, thiserror::Error)]
@@ -86,15 +63,11 @@ impl MediaStream {
     }
 }
 
-/// Looks names up.
-type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
-
 /// Fetches from the allowed origins.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     client: reqwest::Client,
-    origins: Arc<Origins>,
-    patience: Patience,
+    guard: Guard,
 }
 
 impl Fetcher {
@@ -103,23 +76,12 @@ impl Fetcher {
     /// # Errors
     /// When no TLS client can be built.
     pub fn new(origins: &[String], patience: Patience) -> Result<Self, FetchError> {
-        let lookup: Lookup = Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) }));
-        Self::with_lookup(origins, patience, lookup)
+        Self::behind(Guard::new(Origins::new(origins)), patience)
     }
 
-    fn with_lookup(origins: &[String], patience: Patience, lookup: Lookup) -> Result<Self, FetchError> {
-        let origins = Arc::new(Origins::new(origins));
-        let tls = crate::tls::client_config().map_err(|e| FetchError::Interrupted(e.to_string()))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(patience.connect)
-            .read_timeout(patience.idle)
-            .dns_resolver(PublicOnly { origins: Arc::clone(&origins), lookup })
-            .build()
-            .map_err(|e| FetchError::Interrupted(e.to_string()))?;
-        Ok(Self { client, origins, patience })
+    fn behind(guard: Guard, patience: Patience) -> Result<Self, FetchError> {
+        let client = guard.client(patience).map_err(|e| FetchError::Interrupted(describe(&e)))?;
+        Ok(Self { client, guard })
     }
 
     /// Opens `url`, of at most `limit` bytes. A `data:` address is decoded on the spot.
@@ -130,8 +92,8 @@ impl Fetcher {
         if let Some(inline) = url.strip_prefix("data:") {
             return decode_inline(inline, limit);
         }
-        let url = self.origins.check(url)?;
-        let answer = self.client.get(url).timeout(self.patience.total).send().await.map_err(interrupted)?;
+        let url = self.guard.check(url)?;
+        let answer = self.client.get(url).send().await.map_err(interrupted)?;
         let status = answer.status();
         if status != reqwest::StatusCode::OK {
             return Err(match status.as_u16() {
@@ -179,34 +141,4 @@ fn decode_inline(inline: &str, limit: u64) -> Result<MediaStream, FetchError> {
 /// Without the address: it must not reach a log.
 fn interrupted(error: reqwest::Error) -> FetchError {
     FetchError::Interrupted(describe(&error.without_url()))
-}
-
-/// The innermost cause says what happened; the outer ones only where.
-pub(super) fn describe(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
-/// Only public addresses of a name, unless its origin was listed exactly. What is returned here is what is connected to, so a name
-/// that changes its address between check and use gains nothing.
-struct PublicOnly {
-    origins: Arc<Origins>,
-    lookup: Lookup,
-}
-
-impl Resolve for PublicOnly {
-    fn resolve(&self, name: Name) -> Resolving {
-        let trusted = self.origins.trusts(name.as_str());
-        let found = (self.lookup)(name.as_str().to_owned());
-        Box::pin(async move {
-            let allowed: Vec<SocketAddr> = found.await?.into_iter().filter(|address| trusted || is_public(address.ip())).collect();
-            if allowed.is_empty() {
-                return Err("the name has no public address".into());
-            }
-            Ok::<Addrs, _>(Box::new(allowed.into_iter()))
-        })
-    }
 }

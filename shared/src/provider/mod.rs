@@ -17,7 +17,6 @@ pub mod catalogue;
 pub mod failure;
 pub mod fal;
 pub mod fetch;
-pub mod origins;
 pub mod request;
 pub mod webhook;
 

@@ -4,6 +4,7 @@
 //! its work was done by somebody else does nothing. Losing one costs time, never work: `worker` sends it again.
 
 mod batch;
+mod dead_letters;
 
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use aws_types::SdkConfig;
 use serde::{Deserialize, Serialize};
 
 pub use batch::{JobError, run_batch};
+pub use dead_letters::{DeadLetterError, DeadLetters, Letter, QueueName};
 
 use crate::config::{Config, Env};
-use crate::id::{AssetId, CallId, RecordId, UserId};
+use crate::id::{AssetId, CallId, GenerationId, RecordId, UserId};
 
 /// To `ingest`: a call's result is stored with the call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,13 @@ pub enum Task {
         call: CallId,
         /// How many polls were before this one: the pace slows down with it.
         polls: u32,
+    },
+    /// Tell a client that its generation is over.
+    CallBack {
+        /// Whose.
+        user: UserId,
+        /// Which one.
+        generation: GenerationId,
     },
     /// Go on with an export.
     Export {

@@ -173,3 +173,19 @@ async fn no_secret_is_in_the_table() {
     }
     assert!(everything.contains(&shared::auth::secret::hash(&token)));
 }
+
+#[tokio::test]
+async fn a_person_sees_the_secret_of_their_webhooks_and_a_token_does_not() {
+    let world = World::start().await;
+    let mut ada = world.signed_in("ada", "ada@example.org").await;
+    let secret = ada.get("/api/v1/me/webhook-secret").await.json()["secret"].as_str().unwrap().to_owned();
+    assert!(secret.starts_with("whsec_") && secret.len() == 50, "{secret}");
+    assert_eq!(ada.get("/api/v1/me/webhook-secret").await.json()["secret"], secret);
+    let mut bob = world.signed_in("bob", "bob@example.org").await;
+    assert_ne!(bob.get("/api/v1/me/webhook-secret").await.json()["secret"], secret);
+    let token = made(&mut ada, &["read", "generate", "share"]).await;
+    let headers = [("authorization", format!("Bearer {token}"))];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(world.browser().send(Method::GET, "/api/v1/me/webhook-secret", &headers, None).await.code(), (403, "forbidden".to_owned()));
+    assert_eq!(world.browser().get("/api/v1/me/webhook-secret").await.code(), (401, "unauthenticated".to_owned()));
+}

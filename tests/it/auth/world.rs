@@ -62,7 +62,11 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let secrets = folder.path().join("secrets.json");
         let media_key = p256::SecretKey::from_slice(&shared::id::random::<32>()).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
-        std::fs::write(&secrets, json!({"oidc_client_secret": SECRET, "media_signing_key": media_key.as_str()}).to_string()).unwrap();
+        std::fs::write(
+            &secrets,
+            json!({"oidc_client_secret": SECRET, "media_signing_key": media_key.as_str(), "callback_key": "0b".repeat(32)}).to_string(),
+        )
+        .unwrap();
 
         let mut env: Env =
             ["MEDIA_BUCKET", "UPLOADS_BUCKET", "RESULTS_QUEUE_URL", "VIDEOS_QUEUE_URL", "TASKS_QUEUE_URL", "MEDIA_KEY_PAIR_ID"]

@@ -16,6 +16,7 @@ const FAL_KEY: &str = "fal_key";
 const OIDC_CLIENT_SECRET: &str = "oidc_client_secret";
 const MEDIA_SIGNING_KEY: &str = "media_signing_key";
 const WEBHOOK_MAC_KEY: &str = "webhook_mac_key";
+const CALLBACK_KEY: &str = "callback_key";
 /// Kept beside the effective ones, so that stand-ins keep theirs when real keys come and go.
 const STAND_IN_FAL_KEY: &str = "stand_in_fal_key";
 const STAND_IN_CLIENT_SECRET: &str = "stand_in_client_secret";
@@ -74,7 +75,7 @@ pub(super) fn load(path: &Path, provided: &ProvidedSecrets) -> Result<LocalSecre
         Err(source) => return Err(DataFolderError::Unusable { path: path.to_owned(), source }),
     };
     let mut secrets = stored.clone();
-    for (name, id) in [(STAND_IN_FAL_KEY, "stand-in:"), (STAND_IN_CLIENT_SECRET, ""), (WEBHOOK_MAC_KEY, "")] {
+    for (name, id) in [(STAND_IN_FAL_KEY, "stand-in:"), (STAND_IN_CLIENT_SECRET, ""), (WEBHOOK_MAC_KEY, ""), (CALLBACK_KEY, "")] {
         if !secrets.contains_key(name) {
             secrets.insert(name.to_owned(), format!("{id}{}", random_hex().map_err(|e| damaged(e.to_string()))?));
         }
@@ -102,7 +103,7 @@ pub(super) fn load(path: &Path, provided: &ProvidedSecrets) -> Result<LocalSecre
 }
 
 /// Keys that the edition makes itself, and can exchange.
-pub(super) const OWN_KEYS: [&str; 2] = [MEDIA_SIGNING_KEY, WEBHOOK_MAC_KEY];
+pub(super) const OWN_KEYS: [&str; 3] = [MEDIA_SIGNING_KEY, WEBHOOK_MAC_KEY, CALLBACK_KEY];
 
 /// Makes a new key `name` (of [`OWN_KEYS`]); the one in use stays good under its name with `_previous`, and the one before it goes.
 pub(super) fn exchange(path: &Path, name: &str) -> Result<(), DataFolderError> {

@@ -89,6 +89,14 @@ fn secrets_stay_and_provided_ones_come_and_go() {
     let file: serde_json::Value = serde_json::from_slice(&fs::read(folder.secrets_file()).unwrap()).unwrap();
     assert_eq!(file["fal_key"], "id:real");
     assert_eq!(file["webhook_mac_key"].as_str().unwrap().len(), 64);
+    // A folder of an earlier release has no such key yet; the others stay.
+    let mut earlier = file.clone();
+    earlier.as_object_mut().unwrap().remove("callback_key");
+    fs::write(folder.secrets_file(), earlier.to_string()).unwrap();
+    folder.secrets(&provided).unwrap();
+    let later: serde_json::Value = serde_json::from_slice(&fs::read(folder.secrets_file()).unwrap()).unwrap();
+    assert_eq!(later["callback_key"].as_str().unwrap().len(), 64);
+    assert_eq!(later["webhook_mac_key"], file["webhook_mac_key"]);
     let again = folder.secrets(&ProvidedSecrets::default()).unwrap();
     assert_eq!(again.fal_key, first.fal_key, "the stand-in's key came back");
     assert_eq!(again.media_signing_key, first.media_signing_key);

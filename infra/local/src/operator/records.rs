@@ -1,12 +1,16 @@
-//! The commands that need the table: personal tokens, admins, people.
+//! The commands that need the table or the queues: personal tokens, admins, people, dead letters, the books.
 
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use shared::auth::operator::{self, NewToken, OperatorError};
 use shared::clock::Clock;
-use shared::config::{Brakes, ConfigError, DELETION_SECONDS, Env};
+use shared::config::{Brakes, ConfigError, DELETION_SECONDS, Env, TRASH_SECONDS};
 use shared::db::Db;
+use shared::db::audit::{Actor, Change};
+use shared::db::users::Directory;
 use shared::domain::user::{Role, Scope, User};
+use shared::jobs::verify::{Books, verify};
+use shared::queue::{QueueName, Queues};
 use shared::runtime::{self, Platform};
 
 use crate::data_folder::{DataFolderError, running_endpoints};
@@ -48,10 +52,14 @@ pub enum Place {
 pub(super) struct Records<'a> {
     pub(super) db: &'a Db,
     pub(super) clock: &'a Clock,
+    /// Where they are known.
+    pub(super) queues: Option<&'a Queues>,
     /// The limits of all users together, where they are known: an account of AWS keeps them to itself.
     pub(super) brakes: Option<Brakes>,
     /// The sign-in stand-in, where it is in use: whoever it would sign in needs no signing in first.
     stand_in: Option<&'a str>,
+    /// How long what was thrown away is kept, in seconds.
+    trash: i64,
     /// How long somebody who is to be deleted may still be restored, in seconds.
     grace: i64,
 }
@@ -144,6 +152,56 @@ impl Place {
         .await
     }
 
+    /// Sends the dead letters of `queue`, or of all queues, back; how many there were, nearly, in each.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn redrive(&self, queue: Option<QueueName>) -> Result<Vec<(QueueName, u64)>, OperateError> {
+        self.with_records(async |records| {
+            let queues = records.queues.ok_or(OperatorError::NoQueues)?;
+            let mut redriven = Vec::new();
+            for queue in QueueName::ALL.into_iter().filter(|name| queue.is_none_or(|wanted| wanted == *name)) {
+                let messages = queues.dead_letters(queue).await?.messages;
+                if messages > 0 {
+                    records.db.note(&Actor::operator(), Change::redrive(queue.as_str(), messages), records.clock.now()).await?;
+                    queues.redrive(queue).await?;
+                }
+                redriven.push((queue, messages));
+            }
+            Ok(redriven)
+        })
+        .await
+    }
+
+    /// Whether usage, ledger and library agree: of the person with this address or id, or of everybody.
+    ///
+    /// # Errors
+    /// [`OperateError`].
+    pub async fn verify(&self, email_or_id: Option<&str>) -> Result<Vec<(User, Books)>, OperateError> {
+        self.with_records(async |records| {
+            let (db, now, kept) = (records.db, records.clock.now(), SignedDuration::from_secs(records.trash));
+            if let Some(text) = email_or_id {
+                let user = operator::find_user(db, text).await?;
+                let books = verify(db, user.id, now, kept).await?;
+                return Ok(vec![(user, books)]);
+            }
+            let mut checked = Vec::new();
+            let mut after = None;
+            loop {
+                let page = db.users(Directory::Newest, after.as_deref(), 100).await?;
+                for user in page.items {
+                    let books = verify(db, user.id, now, kept).await?;
+                    checked.push((user, books));
+                }
+                after = page.next;
+                if after.is_none() {
+                    return Ok(checked);
+                }
+            }
+        })
+        .await
+    }
+
     /// Does `work` in the table, or in the running edition's, or in one that is opened for as long as it takes.
     pub(super) async fn with_records<T>(
         &self,
@@ -156,8 +214,10 @@ impl Place {
                 return Ok(work(&Records {
                     db: &db,
                     clock: &Clock::system(),
+                    queues: None,
                     brakes: None,
                     stand_in: None,
+                    trash: TRASH_SECONDS.into(),
                     grace: DELETION_SECONDS.into(),
                 })
                 .await?);
@@ -188,8 +248,10 @@ impl<'a> Records<'a> {
         Self {
             db: &platform.db,
             clock: &platform.clock,
+            queues: Some(&platform.queues),
             brakes: Some(platform.config.brakes),
             stand_in: issuer.filter(|issuer| issuer.ends_with(ISSUER_PATH)),
+            trash: platform.config.deadlines.trash,
             grace: platform.config.deadlines.deletion,
         }
     }

@@ -7,7 +7,7 @@ use crate::domain::money::{CURRENCY, Money};
 
 /// An entry of `GET /api/v1/models`.
 #[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub struct ModelView {
     /// What requests call it.
     pub id: String,
@@ -37,10 +37,10 @@ pub struct ModelView {
 
 /// A price and what it counts.
 #[derive(Clone, Debug, Serialize)]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub struct PriceView {
     /// A decimal number with four to six decimals.
-    #[cfg_attr(feature = "http", schema(value_type = String, example = "0.0120"))]
+    #[cfg_attr(feature = "view", schema(value_type = String, example = "0.0120"))]
     #[serde(serialize_with = "as_text")]
     pub amount: Money,
     /// ISO 4217.

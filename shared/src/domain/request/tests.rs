@@ -22,7 +22,7 @@ fn every_problem_is_said_at_once() {
         "model": "sample", "outputs": 5,
         "inputs": {"prompt": "ab", "negative_prompt": "01234567890", "images": ["x", "y", "z"], "mask": "x", "end_frame": "x"},
         "parameters": {"aspect": "5:4", "guidance": 21, "steps": 4.5, "audio": "yes", "voice": "x", "style": "oil"},
-        "collection": "c", "callback_url": "http://example.org/"
+        "collection": "c", "callback_url": "ftp://example.org/"
     }));
     for expected in [
         ("outputs", "out-of-range"),

@@ -269,7 +269,7 @@ impl Writing<'_> {
                 let mut after: Option<String> = None;
                 loop {
                     let page = self.platform.db.ledger(self.export.user, after.as_deref(), PAGE).await?;
-                    self.items(&mut open, &mut list, page.items.iter().map(records::LedgerLine::new)).await?;
+                    self.items(&mut open, &mut list, page.items.iter().map(|(_, line)| records::LedgerLine::new(line))).await?;
                     after = page.next;
                     if after.is_none() {
                         break;

@@ -1,11 +1,14 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::provider::origins::tests::HOSTILE;
+use crate::outbound::{HOSTILE, Lookup};
 
 const QUICK: Patience = Patience { connect: Duration::from_secs(2), idle: Duration::from_millis(300), total: Duration::from_secs(5) };
 
@@ -40,7 +43,8 @@ async fn serve(answer: &'static str, endless: &'static [u8]) -> (String, Arc<Ato
 fn fetcher(origins: &[&str], found: &'static [&'static str]) -> Fetcher {
     let lookup: Lookup =
         Arc::new(move |_| Box::pin(async move { Ok(found.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect()) }));
-    Fetcher::with_lookup(&origins.iter().map(|origin| (*origin).to_owned()).collect::<Vec<_>>(), QUICK, lookup).unwrap()
+    let origins = Origins::new(&origins.iter().map(|origin| (*origin).to_owned()).collect::<Vec<_>>());
+    Fetcher::behind(Guard::with_lookup(origins, lookup), QUICK).unwrap()
 }
 
 async fn read(stream: MediaStream) -> Result<Vec<u8>, FetchError> {

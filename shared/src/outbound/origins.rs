@@ -1,6 +1,6 @@
-//! Where results may be fetched from: an allow-list of origins, and public addresses only.
+//! Where may be connected to: an allow-list of origins, or any public name, and public addresses only.
 //!
-//! A result's address comes from outside. It is parsed once, by the parser that the HTTP client uses, and what was checked is what is
+//! The address comes from outside. It is parsed once, by the parser that the HTTP client uses, and what was checked is what is
 //! connected to: no redirects, no user names, no other port, and no name that leads into our own network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,7 +13,7 @@ pub(crate) mod tests;
 /// Characters of an address.
 const MAX_LENGTH: usize = 2_048;
 
-/// Why an address isn't fetched.
+/// Why an address isn't connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Not an absolute address, or an endless one.
@@ -22,9 +22,15 @@ pub enum Refusal {
     /// It carries a user name or password.
     #[error("carries credentials")]
     Credentials,
-    /// Neither listed nor below a listed name.
+    /// Neither listed nor below a listed name; where any name will do, not https on port 443 of a name.
     #[error("origin not listed")]
     Origin,
+    /// Nobody knows the name.
+    #[error("the name is not known")]
+    Unknown,
+    /// The name leads to an address that isn't public.
+    #[error("the name leads to a private address")]
+    Private,
 }
 
 /// The allow-list.
@@ -33,6 +39,8 @@ pub struct Origins {
     exact: Vec<(String, String, u16)>,
     /// Each with a leading dot.
     below: Vec<String>,
+    /// Every name, besides those above.
+    any: bool,
 }
 
 impl Origins {
@@ -53,12 +61,17 @@ impl Origins {
                 origins.exact.push(key);
                 continue;
             }
-            tracing::warn!(origin = %entry, "an origin of results can't be read and is ignored");
+            tracing::warn!(origin = %entry, "an origin can't be read and is ignored");
         }
         origins
     }
 
-    /// The address in `text`, if it may be fetched.
+    /// Every name on https and 443, public addresses only; and `extra` origins, exactly, whatever their scheme, port and address.
+    pub fn any_public(extra: &[String]) -> Self {
+        Self { any: true, below: Vec::new(), ..Self::new(extra) }
+    }
+
+    /// The address in `text`, if it may be connected to.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -70,18 +83,25 @@ impl Origins {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::Credentials);
         }
-        if key(&url).is_some_and(|key| self.exact.contains(&key)) {
+        if self.lists(&url) {
             return Ok(url);
         }
         let listed = match url.host() {
             Some(Host::Domain(name)) => {
                 url.scheme() == "https"
                     && url.port_or_known_default() == Some(443)
-                    && self.below.iter().any(|suffix| name.len() > suffix.len() && name.ends_with(suffix.as_str()))
+                    // A name that was listed for another origin may have a private address there, and only there.
+                    && (self.any && !self.trusts(name)
+                        || self.below.iter().any(|suffix| name.len() > suffix.len() && name.ends_with(suffix.as_str())))
             }
             _ => false,
         };
         if listed { Ok(url) } else { Err(Refusal::Origin) }
+    }
+
+    /// Whether the origin of `url` was listed exactly.
+    pub fn lists(&self, url: &Url) -> bool {
+        key(url).is_some_and(|key| self.exact.contains(&key))
     }
 
     /// Whether `name` was listed exactly, so that it may have any address.

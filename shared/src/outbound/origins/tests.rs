@@ -138,3 +138,26 @@ fn special_addresses_are_not_public() {
         assert!(is_public(public.parse().unwrap()), "{public}");
     }
 }
+
+#[test]
+fn any_name_will_do_for_those_who_choose_their_own() {
+    let extra = ["http://127.0.0.1:1234".to_owned(), "http://inside.example:8080".to_owned(), "https://*.below.example".to_owned()];
+    let origins = Origins::any_public(&extra);
+    for good in ["https://hooks.example.org/a?b=c", "https://a.example:443/", "http://127.0.0.1:1234/x", "http://inside.example:8080/x"] {
+        assert!(origins.check(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "http://hooks.example.org/",
+        "https://hooks.example.org:8443/",
+        "https://user@hooks.example.org/",
+        "https://8.8.8.8/",
+        "https://[2606:4700::1111]/",
+        "https://127.0.0.1:1234/",
+        "http://127.0.0.1:1235/",
+        // Listed for another port: here it could lead inside.
+        "https://inside.example/",
+        "http://inside.example/",
+    ] {
+        assert!(origins.check(bad).is_err(), "{bad}");
+    }
+}

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::asset::{Asset, AssetKind};
+use crate::domain::callback::{Callback, CallbackState};
 use crate::domain::generation::{Call, Generation, Progress};
 use crate::domain::limits::Limits;
 use crate::domain::money::Money;
@@ -195,6 +196,35 @@ pub struct PriceView {
     pub actual: Option<Money>,
 }
 
+/// Telling a client's own address that a request is over.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Callback)]
+pub struct CallbackView {
+    /// The `callback_url` of the request.
+    pub url: String,
+    /// `pending` until the address has answered 2xx (`delivered`), or 410, or nothing useful for a day (`failed`).
+    pub state: CallbackState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What the address answered last, if it did.
+    pub last_status: Option<u16>,
+    /// When it was tried last.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_attempt_at: Option<Timestamp>,
+}
+
+impl From<&Callback> for CallbackView {
+    fn from(callback: &Callback) -> Self {
+        Self {
+            url: callback.url.clone(),
+            state: callback.state,
+            attempts: callback.attempts,
+            last_status: callback.last_status,
+            last_attempt_at: callback.last_attempt_at,
+        }
+    }
+}
+
 /// A request for one or more outputs.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Generation)]
@@ -226,6 +256,8 @@ pub struct GenerationView {
     pub units: UnitsView,
     /// In money.
     pub price: PriceView,
+    /// When the request named a `callback_url`.
+    pub callback: Option<CallbackView>,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -235,8 +267,19 @@ pub struct GenerationView {
 }
 
 impl GenerationView {
-    /// `generation` with its unsettled `calls` and its `assets`.
-    pub fn new(generation: Generation, calls: &[Call], assets: Vec<Asset>, addresses: &Addresses) -> Self {
+    /// `generation` with what is its own of `calls`, `assets` and `callbacks`.
+    pub fn of(generation: Generation, calls: &[Call], assets: &[Asset], callbacks: &[Callback], addresses: &Addresses) -> Self {
+        let calls: Vec<Call> = calls.iter().filter(|call| call.generation == generation.id && !call.state.is_settled()).cloned().collect();
+        // What was deleted for good since is left out; what is in the trash is not shown here either.
+        let mut assets: Vec<Asset> =
+            assets.iter().filter(|asset| asset.generation == generation.id && asset.deleted_at.is_none()).cloned().collect();
+        // In the order of the outputs, not of their arrival.
+        assets.sort_by_key(|asset| generation.calls.iter().position(|call| *call == asset.call));
+        let callback = callbacks.iter().find(|callback| callback.generation == generation.id);
+        Self::new(generation, &calls, assets, callback, addresses)
+    }
+
+    fn new(generation: Generation, calls: &[Call], assets: Vec<Asset>, callback: Option<&Callback>, addresses: &Addresses) -> Self {
         let state = generation.progress(calls);
         let over = generation.open == 0;
         let error = (over && generation.delivered == 0).then(|| {
@@ -264,6 +307,7 @@ impl GenerationView {
                 estimated: Money::from_micros(generation.price_estimated),
                 actual: over.then(|| Money::from_micros(generation.price_actual)),
             },
+            callback: callback.map(CallbackView::from),
             model: generation.model,
             outputs: generation.outputs,
             created_at: generation.created_at,
