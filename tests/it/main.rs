@@ -1,17 +1,25 @@
 //! Integration tests: one binary, every world with a folder and ports of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop")]
 
+mod answers;
+mod arrivals;
 mod auth;
+mod authorisation;
 mod bad_input;
+mod canaries;
 mod check;
 mod crash;
+mod csrf;
 mod failures;
+mod hung;
 mod journey;
 mod library;
 mod limits;
 mod links;
 mod privacy;
 mod rules;
+mod ssrf;
+mod table;
 mod template;
 mod uploads;
 mod video;

@@ -56,7 +56,8 @@ async fn estimate_generation(
 /// Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
 /// (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
 /// Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
-#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView)))]
+#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header, pattern = "^[!-~]{1,255}$")), request_body = NewGeneration, responses((status = 202, body = GenerationView),
+    (status = 422, description = "The key was used with another body, or an administrator has switched the model off.")))]
 async fn create_generation(
     user: CurrentUser,
     State(platform): State<Platform>,

@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod audit;
+pub mod budgets;
 mod expr;
 pub mod jobs;
 pub mod keys;

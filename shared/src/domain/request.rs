@@ -29,12 +29,17 @@ const MAX_CALLBACK: usize = 2_048;
 /// The body of `POST /api/v1/generations`, as it came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "http", schema(example = json!({
+    "model": "flux-schnell", "outputs": 1, "inputs": {"prompt": "a lighthouse at dusk"}, "parameters": {"aspect": "16:9", "seed": 42}
+})))]
 #[serde(deny_unknown_fields)]
 pub struct NewGeneration {
     /// A model's id.
+    #[cfg_attr(feature = "http", schema(min_length = 1, max_length = 100))]
     pub model: String,
     /// How many outputs; the model's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(minimum = 1, maximum = 8))]
     pub outputs: Option<u32>,
     /// What to work from.
     #[serde(default)]
@@ -46,9 +51,11 @@ pub struct NewGeneration {
     pub parameters: Map<String, Value>,
     /// A collection that the outputs go into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(pattern = "^[0-9a-f]{32}$"))]
     pub collection: Option<String>,
     /// An https address that is told when it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(format = "uri", max_length = 2048))]
     pub callback_url: Option<String>,
 }
 
@@ -65,16 +72,19 @@ pub struct NewInputs {
     pub negative_prompt: Option<String>,
     /// Ids of uploads or assets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "http", schema(required = false))]
+    #[cfg_attr(feature = "http", schema(required = false, max_items = 16))]
     pub images: Vec<String>,
     /// The id of an upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(pattern = "^[0-9a-f]{32}$"))]
     pub mask: Option<String>,
     /// The id of an upload or asset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(pattern = "^[0-9a-f]{32}$"))]
     pub start_frame: Option<String>,
     /// The id of an upload or asset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "http", schema(pattern = "^[0-9a-f]{32}$"))]
     pub end_frame: Option<String>,
 }
 

@@ -650,21 +650,21 @@ export interface components {
             /** @description Smallest first; empty until a video's poster is made. */
             thumbnails: components["schemas"]["ThumbnailView"][];
             /** @description A thumbhash in base64. */
-            placeholder?: string | null;
+            placeholder: string | null;
             /** @description The model that made it. */
             model: string;
             /** @description What was asked for. */
-            prompt?: string | null;
+            prompt: string | null;
             /** @description By the model's parameter names. */
             parameters: Record<string, never>;
             /** @description The request it came from. */
             generation_id: string;
             /** @description The asset it was made from. */
-            parent_id?: string | null;
+            parent_id: string | null;
             /** @description The owner's. */
-            title?: string | null;
+            title: string | null;
             /** @description The owner's. */
-            alt_text?: string | null;
+            alt_text: string | null;
             /** @description Marked by the owner. */
             favourite: boolean;
             /** @description Ids of the collections it is in. */
@@ -678,7 +678,7 @@ export interface components {
              * Format: date-time
              * @description When it went to the trash.
              */
-            deleted_at?: string | null;
+            deleted_at: string | null;
         };
         /** @description What an owner may change; absent fields stay as they are, null removes a text. */
         AssetChange: {
@@ -755,7 +755,7 @@ export interface components {
              * @description How many outputs were asked for.
              */
             outputs: number;
-            progress?: components["schemas"]["ProgressView"] | null;
+            progress: components["schemas"]["ProgressView"] | null;
             /** @description As they were asked for. */
             inputs: Record<string, never>;
             /** @description As they were asked for. */
@@ -764,7 +764,7 @@ export interface components {
             assets: components["schemas"]["Asset"][];
             /** @description About outputs that failed while others worked. */
             warnings: components["schemas"]["WarningView"][];
-            error?: components["schemas"]["GenerationErrorView"] | null;
+            error: components["schemas"]["GenerationErrorView"] | null;
             /** @description Of the monthly limit. */
             units: components["schemas"]["UnitsView"];
             /** @description In money. */
@@ -778,7 +778,7 @@ export interface components {
              * Format: date-time
              * @description When its last output was settled.
              */
-            finished_at?: string | null;
+            finished_at: string | null;
         };
         /** @description Why nothing was delivered. */
         GenerationErrorView: {
@@ -791,7 +791,7 @@ export interface components {
         GenerationPrice: {
             /** @description Expected. */
             estimated: components["schemas"]["Money"];
-            actual?: components["schemas"]["Money"] | null;
+            actual: components["schemas"]["Money"] | null;
         };
         /** @description Whether the system answers. */
         Health: {
@@ -897,7 +897,7 @@ export interface components {
             url: string;
             /** @description What it shows. */
             asset_id: string;
-            asset?: components["schemas"]["Asset"] | null;
+            asset: components["schemas"]["Asset"] | null;
             opens: components["schemas"]["Opens"];
             /** @description Whether it opens anything now, and why not. */
             state: components["schemas"]["LinkState"];
@@ -907,12 +907,12 @@ export interface components {
              * Format: date-time
              * @description From then on it opens nothing.
              */
-            expires_at?: string | null;
+            expires_at: string | null;
             /**
              * Format: int32
              * @description How often it may be opened.
              */
-            max_views?: number | null;
+            max_views: number | null;
             /**
              * Format: int32
              * @description How often it was opened.
@@ -921,7 +921,7 @@ export interface components {
             /** @description Whether it asks for a password. */
             has_password: boolean;
             /** @description Only I see it. */
-            note?: string | null;
+            note: string | null;
             /** Format: date-time */
             created_at: string;
         };
@@ -967,277 +967,58 @@ export interface components {
         /** @description A page of a list. */
         List_Asset: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description Its name. */
-                id: string;
-                /**
-                 * @description `image` or `video`.
-                 * @example image
-                 */
-                kind: string;
-                /** @description The original. */
-                media: components["schemas"]["MediaView"];
-                /** @description Smallest first; empty until a video's poster is made. */
-                thumbnails: components["schemas"]["ThumbnailView"][];
-                /** @description A thumbhash in base64. */
-                placeholder?: string | null;
-                /** @description The model that made it. */
-                model: string;
-                /** @description What was asked for. */
-                prompt?: string | null;
-                /** @description By the model's parameter names. */
-                parameters: Record<string, never>;
-                /** @description The request it came from. */
-                generation_id: string;
-                /** @description The asset it was made from. */
-                parent_id?: string | null;
-                /** @description The owner's. */
-                title?: string | null;
-                /** @description The owner's. */
-                alt_text?: string | null;
-                /** @description Marked by the owner. */
-                favourite: boolean;
-                /** @description Ids of the collections it is in. */
-                collections: string[];
-                /**
-                 * Format: date-time
-                 * @description When it came into the library.
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it went to the trash.
-                 */
-                deleted_at?: string | null;
-            }[];
+            items: components["schemas"]["Asset"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_Generation: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description Its name. */
-                id: string;
-                /**
-                 * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
-                 * @example running
-                 */
-                state: string;
-                /** @description The model. */
-                model: string;
-                /**
-                 * Format: int32
-                 * @description How many outputs were asked for.
-                 */
-                outputs: number;
-                progress?: components["schemas"]["ProgressView"] | null;
-                /** @description As they were asked for. */
-                inputs: Record<string, never>;
-                /** @description As they were asked for. */
-                parameters: Record<string, never>;
-                /** @description What is in the library so far. */
-                assets: components["schemas"]["Asset"][];
-                /** @description About outputs that failed while others worked. */
-                warnings: components["schemas"]["WarningView"][];
-                error?: components["schemas"]["GenerationErrorView"] | null;
-                /** @description Of the monthly limit. */
-                units: components["schemas"]["UnitsView"];
-                /** @description In money. */
-                price: components["schemas"]["GenerationPrice"];
-                /**
-                 * Format: date-time
-                 * @description When it was accepted.
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description When its last output was settled.
-                 */
-                finished_at?: string | null;
-            }[];
+            items: components["schemas"]["Generation"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_LedgerLineView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /**
-                 * Format: date-time
-                 * @description When.
-                 */
-                at: string;
-                /** @description What it was for. */
-                generation_id: string;
-                /**
-                 * @description `reserved`, `charged` or `returned`.
-                 * @example charged
-                 */
-                kind: string;
-                /**
-                 * Format: int32
-                 * @description How many.
-                 */
-                units: number;
-                /** @description In money: expected for what is reserved, spent for what is charged. */
-                price: components["schemas"]["Money"];
-                /** @description In words. */
-                reason: string;
-            }[];
+            items: components["schemas"]["LedgerLineView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_Link: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description The end of its address, by which it is named here. */
-                key: string;
-                /** @description What to pass on. */
-                url: string;
-                /** @description What it shows. */
-                asset_id: string;
-                asset?: components["schemas"]["Asset"] | null;
-                opens: components["schemas"]["Opens"];
-                /** @description Whether it opens anything now, and why not. */
-                state: components["schemas"]["LinkState"];
-                /** @description Switched on. */
-                enabled: boolean;
-                /**
-                 * Format: date-time
-                 * @description From then on it opens nothing.
-                 */
-                expires_at?: string | null;
-                /**
-                 * Format: int32
-                 * @description How often it may be opened.
-                 */
-                max_views?: number | null;
-                /**
-                 * Format: int32
-                 * @description How often it was opened.
-                 */
-                views: number;
-                /** @description Whether it asks for a password. */
-                has_password: boolean;
-                /** @description Only I see it. */
-                note?: string | null;
-                /** Format: date-time */
-                created_at: string;
-            }[];
+            items: components["schemas"]["Link"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_ModelView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description What requests call it. */
-                id: string;
-                /** @description What people call it. */
-                name: string;
-                /** @description What it makes of what. */
-                kind: components["schemas"]["ModelKind"];
-                /** @description One sentence. */
-                summary: string;
-                /** @description The information dialog. */
-                help: components["schemas"]["Help"];
-                /** @description One or two words each. */
-                badges: string[];
-                /** @description What it takes; what it can't use is absent. */
-                inputs: components["schemas"]["Inputs"];
-                /** @description What can be set, in the order of the form. */
-                parameters: components["schemas"]["Parameter"][];
-                /** @description How many outputs one request may ask for. */
-                outputs: components["schemas"]["Outputs"];
-                /** @description The price at the defaults; an estimate says it for one request. */
-                price: components["schemas"]["PriceView"];
-                /**
-                 * Format: int32
-                 * @description What one output takes from the monthly limit.
-                 */
-                units: number;
-                /** @description Bounds that aren't part of the form. */
-                limits: components["schemas"]["ModelLimits"];
-            }[];
+            items: components["schemas"]["ModelView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_MonthUsage: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description `2026-11`. */
-                month: string;
-                /**
-                 * Format: int32
-                 * @description Charged.
-                 */
-                units: number;
-                /**
-                 * Format: int32
-                 * @description Set aside for what is under way.
-                 */
-                reserved: number;
-                /** @description Paid to the provider for what was delivered. */
-                spend: components["schemas"]["Money"];
-                /** @description By model, most units first. */
-                models: components["schemas"]["ModelUsage"][];
-            }[];
+            items: components["schemas"]["MonthUsage"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_SessionView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                id: string;
-                /**
-                 * @description Browser and system, as far as they say.
-                 * @example Firefox on Linux
-                 */
-                agent: string;
-                /** @description Whether it is the one that asks. */
-                current: boolean;
-                /** Format: date-time */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description To within five minutes.
-                 */
-                last_seen_at: string;
-                /**
-                 * Format: date-time
-                 * @description If it isn't used any more.
-                 */
-                ends_at: string;
-            }[];
+            items: components["schemas"]["SessionView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_TokenView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                id: string;
-                name: string;
-                scopes: components["schemas"]["Scope"][];
-                /** Format: date-time */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description From then on it is refused; null when it doesn't expire.
-                 */
-                expires_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description To within an hour; null when it was never used.
-                 */
-                last_used_at?: string | null;
-            }[];
+            items: components["schemas"]["TokenView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description My profile. */
         Me: {
@@ -1245,7 +1026,7 @@ export interface components {
             email: string;
             name: string;
             /** @description An address at the sign-in issuer, or null. */
-            picture?: string | null;
+            picture: string | null;
             role: components["schemas"]["Role"];
             /** Format: date-time */
             created_at: string;
@@ -1279,7 +1060,7 @@ export interface components {
              * Format: int64
              * @description Of a video.
              */
-            duration_ms?: number | null;
+            duration_ms: number | null;
             /** @description Lower-case hexadecimal. */
             sha256: string;
         };
@@ -1567,7 +1348,7 @@ export interface components {
              * Format: int32
              * @description How many requests are before it at the provider, when it last said so.
              */
-            queue_position?: number | null;
+            queue_position: number | null;
             /** @description For people. */
             message: string;
         };
@@ -1656,12 +1437,12 @@ export interface components {
              * Format: date-time
              * @description From then on it is refused; null when it doesn't expire.
              */
-            expires_at?: string | null;
+            expires_at: string | null;
             /**
              * Format: date-time
              * @description To within an hour; null when it was never used.
              */
-            last_used_at?: string | null;
+            last_used_at: string | null;
         };
         /** @description What a request took from the monthly limit. */
         UnitsView: {
@@ -1762,7 +1543,98 @@ export interface components {
             message: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description BadRequest */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Unauthenticated */
+        Unauthenticated: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Forbidden */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description NotFound */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description PayloadTooLarge */
+        PayloadTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description UnsupportedMediaType */
+        UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description TooManyRequests */
+        TooManyRequests: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Internal */
+        Internal: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Unavailable */
+        Unavailable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Timeout */
+        Timeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -1810,15 +1682,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_Asset"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_asset: {
@@ -1846,15 +1719,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     delete_asset: {
@@ -1874,15 +1748,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     edit_asset: {
@@ -1908,15 +1783,16 @@ export interface operations {
                     "application/json": components["schemas"]["Asset"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     download_asset: {
@@ -1937,15 +1813,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     restore_asset: {
@@ -1967,15 +1844,16 @@ export interface operations {
                     "application/json": components["schemas"]["Asset"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_generations: {
@@ -2000,15 +1878,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_Generation"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     create_generation: {
@@ -2034,15 +1913,16 @@ export interface operations {
                     "application/json": components["schemas"]["Generation"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     estimate_generation: {
@@ -2066,15 +1946,16 @@ export interface operations {
                     "application/json": components["schemas"]["Estimate"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_generation: {
@@ -2102,15 +1983,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     cancel_generation: {
@@ -2132,6 +2014,10 @@ export interface operations {
                     "application/json": components["schemas"]["Generation"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             /** @description It is already over. */
             409: {
                 headers: {
@@ -2139,15 +2025,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     health: {
@@ -2167,15 +2050,16 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_ledger: {
@@ -2200,15 +2084,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_LedgerLineView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_links: {
@@ -2235,15 +2120,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_Link"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     create_link: {
@@ -2267,6 +2153,10 @@ export interface operations {
                     "application/json": components["schemas"]["Link"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             /** @description The ending is taken, or there are 1000 links. */
             409: {
                 headers: {
@@ -2276,15 +2166,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_link: {
@@ -2312,15 +2199,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     end_link: {
@@ -2340,15 +2228,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     edit_link: {
@@ -2374,15 +2263,16 @@ export interface operations {
                     "application/json": components["schemas"]["Link"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_me: {
@@ -2402,15 +2292,16 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_models: {
@@ -2441,15 +2332,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_model: {
@@ -2477,15 +2369,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     openapi: {
@@ -2505,15 +2398,16 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_sessions: {
@@ -2538,15 +2432,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_SessionView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     end_other_sessions: {
@@ -2565,15 +2460,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     end_session: {
@@ -2594,6 +2490,9 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description No such session of mine. */
             404: {
                 headers: {
@@ -2603,15 +2502,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_tokens: {
@@ -2636,15 +2532,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_TokenView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     create_token: {
@@ -2668,6 +2565,10 @@ export interface operations {
                     "application/json": components["schemas"]["NewTokenView"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             /** @description There are 50. */
             409: {
                 headers: {
@@ -2677,15 +2578,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     revoke_token: {
@@ -2706,6 +2604,9 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description No such token of mine. */
             404: {
                 headers: {
@@ -2715,15 +2616,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     begin_upload: {
@@ -2747,15 +2645,16 @@ export interface operations {
                     "application/json": components["schemas"]["UploadTicket"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     complete_upload: {
@@ -2777,6 +2676,10 @@ export interface operations {
                     "application/json": components["schemas"]["UploadedPicture"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             /** @description It was begun more than 24 hours ago. */
             410: {
                 headers: {
@@ -2784,6 +2687,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             /** @description The file can't be used, or isn't there; `errors[0].code` says why. */
             422: {
                 headers: {
@@ -2791,15 +2696,10 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_usage: {
@@ -2824,15 +2724,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_MonthUsage"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     finish_sign_in: {
@@ -2856,15 +2757,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     begin_sign_in: {
@@ -2886,15 +2788,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     sign_out: {
@@ -2913,15 +2816,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     fal: {
@@ -2947,6 +2851,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2959,15 +2865,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     open_link: {
@@ -2997,6 +2900,9 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such link. */
             404: {
                 headers: {
@@ -3011,15 +2917,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     unlock_link: {
@@ -3054,6 +2957,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
             /** @description Another password. */
             403: {
                 headers: {
@@ -3075,6 +2980,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             /** @description Too many wrong passwords. */
             429: {
                 headers: {
@@ -3082,15 +2989,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     link_media: {
@@ -3111,6 +3012,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
             /** @description It needs the password. */
             403: {
                 headers: {
@@ -3132,15 +3035,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     link_player: {
@@ -3163,6 +3063,9 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description There is no such film. */
             404: {
                 headers: {
@@ -3177,15 +3080,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     link_poster: {
@@ -3206,6 +3106,9 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description There is none. */
             404: {
                 headers: {
@@ -3220,15 +3123,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     count_visit: {
@@ -3248,15 +3148,16 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
 }

@@ -19,7 +19,7 @@ fn file(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-fn plain(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+pub(crate) fn plain(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     file(RgbImage::from_pixel(width, height, Rgb(colour)), ImageFormat::Png)
 }
 
@@ -57,7 +57,7 @@ async fn sent(client: &Client, purpose: &str, content_type: &str, bytes: &[u8]) 
 }
 
 /// The id of an upload that can be used.
-async fn uploaded(client: &Client, purpose: &str, bytes: &[u8]) -> String {
+pub(crate) async fn uploaded(client: &Client, purpose: &str, bytes: &[u8]) -> String {
     let (id, answer) = sent(client, purpose, "image/png", bytes).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     id

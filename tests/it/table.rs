@@ -1,0 +1,50 @@
+//! The table as only tests see it.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::types::AttributeValue::{self, S};
+use shared::config::Env;
+use shared::id::{AssetId, UserId};
+
+use crate::world::World;
+
+/// The table, below what any user can do.
+pub(crate) struct Table {
+    client: aws_sdk_dynamodb::Client,
+    name: String,
+}
+
+impl Table {
+    pub(crate) fn of(world: &World) -> Self {
+        Self::with(world.edition.environment("library").unwrap())
+    }
+
+    pub(crate) fn with(env: &Env) -> Self {
+        let text = |name: &str| env.get(name).unwrap().to_owned();
+        let credentials = Credentials::new(text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"), None, None, "test");
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(text("AWS_REGION")))
+            .credentials_provider(credentials)
+            .endpoint_url(text("AWS_ENDPOINT_URL_DYNAMODB"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        Self { client: aws_sdk_dynamodb::Client::from_conf(config), name: text("TABLE_NAME") }
+    }
+
+    pub(crate) async fn item(&self, user: UserId, asset: AssetId) -> HashMap<String, AttributeValue> {
+        let get = self.client.get_item().table_name(&self.name).key("pk", S(format!("USER#{user}"))).key("sk", S(format!("ASSET#{asset}")));
+        get.consistent_read(true).send().await.unwrap().item.unwrap()
+    }
+
+    pub(crate) async fn put(&self, item: HashMap<String, AttributeValue>) {
+        self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// Everything in it.
+    pub(crate) async fn items(&self) -> Vec<HashMap<String, AttributeValue>> {
+        let pages = self.client.scan().table_name(&self.name).consistent_read(true).into_paginator().items().send();
+        pages.try_collect().await.unwrap()
+    }
+}
