@@ -223,7 +223,7 @@ async fn works(tour: &mut Tour, ada: &Client, page: &[(&str, &str)]) {
     let signature = download.split("X-Amz-Signature=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     tour.secret("signature of a presigned address", &signature);
     assert_eq!(ada.get(&download).await.status, 200);
-    assert_eq!(ada.get(&download.replace("X-Amz-Signature=", "X-Amz-Signature=0")).await.status, 403);
+    assert!(ada.get(&download.replace("X-Amz-Signature=", "X-Amz-Signature=0")).await.status.is_client_error());
     let picture = uploads::uploaded(ada, "image", &uploads::plain(64, 64, [1, 2, 3])).await;
     ada.made(&json!({"model": "flux-dev-img2img", "inputs": {"prompt": "in autumn", "images": [picture]}})).await;
 

@@ -141,6 +141,10 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
         responses.insert("304".to_owned(), json!({"description": "As it was, by the `ETag` in `If-None-Match`."}));
     }
     for (status, response) in responses {
+        // OpenAPI wants one, also where there is nothing to say.
+        if response["$ref"].is_null() && response["description"].is_null() {
+            response["description"] = json!("");
+        }
         let refused = status.starts_with(['4', '5']) && response["$ref"].is_null();
         if refused && response["content"].as_object().is_none_or(Map::is_empty) {
             response["content"] = json!({PROBLEM: problem()});

@@ -638,35 +638,8 @@ export interface components {
     schemas: {
         /** @description An image or a video in the library. */
         Asset: {
-            /** @description Its name. */
-            id: string;
-            /**
-             * @description `image` or `video`.
-             * @example image
-             */
-            kind: string;
-            /** @description The original. */
-            media: components["schemas"]["MediaView"];
-            /** @description Smallest first; empty until a video's poster is made. */
-            thumbnails: components["schemas"]["ThumbnailView"][];
-            /** @description A thumbhash in base64. */
-            placeholder: string | null;
-            /** @description The model that made it. */
-            model: string;
-            /** @description What was asked for. */
-            prompt: string | null;
-            /** @description By the model's parameter names. */
-            parameters: Record<string, never>;
-            /** @description The request it came from. */
-            generation_id: string;
-            /** @description The asset it was made from. */
-            parent_id: string | null;
-            /** @description The owner's. */
-            title: string | null;
             /** @description The owner's. */
             alt_text: string | null;
-            /** @description Marked by the owner. */
-            favourite: boolean;
             /** @description Ids of the collections it is in. */
             collections: string[];
             /**
@@ -679,22 +652,49 @@ export interface components {
              * @description When it went to the trash.
              */
             deleted_at: string | null;
+            /** @description Marked by the owner. */
+            favourite: boolean;
+            /** @description The request it came from. */
+            generation_id: string;
+            /** @description Its name. */
+            id: string;
+            /**
+             * @description `image` or `video`.
+             * @example image
+             */
+            kind: string;
+            /** @description The original. */
+            media: components["schemas"]["MediaView"];
+            /** @description The model that made it. */
+            model: string;
+            /** @description By the model's parameter names. */
+            parameters: Record<string, never>;
+            /** @description The asset it was made from. */
+            parent_id: string | null;
+            /** @description A thumbhash in base64. */
+            placeholder: string | null;
+            /** @description What was asked for. */
+            prompt: string | null;
+            /** @description Smallest first; empty until a video's poster is made. */
+            thumbnails: components["schemas"]["ThumbnailView"][];
+            /** @description The owner's. */
+            title: string | null;
         };
         /** @description What an owner may change; absent fields stay as they are, null removes a text. */
         AssetChange: {
-            /** @description At most 200 characters. */
-            title?: string | null;
             /** @description What is to be seen, for those who can't; at most 1000 characters. */
             alt_text?: string | null;
             /** @description Marks it, or not. */
             favourite?: boolean | null;
+            /** @description At most 200 characters. */
+            title?: string | null;
         };
         /** @description One allowed value. */
         Choice: {
-            /** @description What is sent. */
-            value: unknown;
             /** @description What people read. */
             label: string;
+            /** @description What is sent. */
+            value: unknown;
         };
         /**
          * @description How the form asks for a parameter.
@@ -703,15 +703,15 @@ export interface components {
         Control: "aspect" | "slider" | "select" | "number" | "text" | "toggle" | "seed";
         /** @description What a new token is to be. */
         CreateToken: {
-            /** @description 1 to 60 characters, for the list. */
-            name: string;
-            /** @description At least one; `admin` only for admins. */
-            scopes: components["schemas"]["Scope"][];
             /**
              * Format: date-time
              * @description In the future; without it the token doesn't expire.
              */
             expires_at?: string | null;
+            /** @description 1 to 60 characters, for the list. */
+            name: string;
+            /** @description At least one; `admin` only for admins. */
+            scopes: components["schemas"]["Scope"][];
         };
         /** @description What a request would cost. */
         Estimate: {
@@ -725,29 +725,39 @@ export interface components {
         };
         /** @description One complaint about one field. */
         FieldError: {
-            /** @description The field's path, `inputs.prompt` or `ids[3]`. */
-            field: string;
             /** @description Stable, in kebab case: `required`, `too-long`, `unknown`. */
             code: string;
+            /** @description The field's path, `inputs.prompt` or `ids[3]`. */
+            field: string;
             /** @description For people. */
             message: string;
         };
         /** @description One image with a role. */
         FileInput: {
-            /** @description Whether the model can't do without. */
-            required: boolean;
             /** @description The label of the field. */
             label: string;
+            /** @description Whether the model can't do without. */
+            required: boolean;
         };
         /** @description A request for one or more outputs. */
         Generation: {
+            /** @description What is in the library so far. */
+            assets: components["schemas"]["Asset"][];
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            created_at: string;
+            error: components["schemas"]["GenerationErrorView"] | null;
+            /**
+             * Format: date-time
+             * @description When its last output was settled.
+             */
+            finished_at: string | null;
             /** @description Its name. */
             id: string;
-            /**
-             * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
-             * @example running
-             */
-            state: string;
+            /** @description As they were asked for. */
+            inputs: Record<string, never>;
             /** @description The model. */
             model: string;
             /**
@@ -755,30 +765,20 @@ export interface components {
              * @description How many outputs were asked for.
              */
             outputs: number;
-            progress: components["schemas"]["ProgressView"] | null;
-            /** @description As they were asked for. */
-            inputs: Record<string, never>;
             /** @description As they were asked for. */
             parameters: Record<string, never>;
-            /** @description What is in the library so far. */
-            assets: components["schemas"]["Asset"][];
-            /** @description About outputs that failed while others worked. */
-            warnings: components["schemas"]["WarningView"][];
-            error: components["schemas"]["GenerationErrorView"] | null;
-            /** @description Of the monthly limit. */
-            units: components["schemas"]["UnitsView"];
             /** @description In money. */
             price: components["schemas"]["GenerationPrice"];
+            progress: components["schemas"]["ProgressView"] | null;
             /**
-             * Format: date-time
-             * @description When it was accepted.
+             * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
+             * @example running
              */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When its last output was settled.
-             */
-            finished_at: string | null;
+            state: string;
+            /** @description Of the monthly limit. */
+            units: components["schemas"]["UnitsView"];
+            /** @description About outputs that failed while others worked. */
+            warnings: components["schemas"]["WarningView"][];
         };
         /** @description Why nothing was delivered. */
         GenerationErrorView: {
@@ -789,53 +789,53 @@ export interface components {
         };
         /** @description What a request costs. */
         GenerationPrice: {
+            actual: components["schemas"]["Money"] | null;
             /** @description Expected. */
             estimated: components["schemas"]["Money"];
-            actual: components["schemas"]["Money"] | null;
         };
         /** @description Whether the system answers. */
         Health: {
+            /** @description `local` or `aws`. */
+            home: string;
             /** @description Always `ok`: who can't say so doesn't answer. */
             status: string;
             /** @description Of the program. */
             version: string;
-            /** @description `local` or `aws`. */
-            home: string;
         };
         /** @description The information dialog. */
         Help: {
-            /** @description What it is. */
-            what: string;
-            /** @description What it is good for. */
-            use_cases: string[];
             /** @description How to get the best out of it. */
             tips: string[];
+            /** @description What it is good for. */
+            use_cases: string[];
+            /** @description What it is. */
+            what: string;
         };
         /** @description One or more images. */
         ImagesInput: {
-            /** @description Whether the model can't do without. */
-            required: boolean;
-            /**
-             * Format: int32
-             * @description At least so many when there are any.
-             */
-            min: number;
+            /** @description The label of the field. */
+            label: string;
             /**
              * Format: int32
              * @description At most so many.
              */
             max: number;
-            /** @description The label of the field. */
-            label: string;
+            /**
+             * Format: int32
+             * @description At least so many when there are any.
+             */
+            min: number;
+            /** @description Whether the model can't do without. */
+            required: boolean;
         };
         /** @description What a model takes; what it can't use is absent. */
         Inputs: {
-            prompt?: components["schemas"]["TextInput"] | null;
-            negative_prompt?: components["schemas"]["TextInput"] | null;
+            end_frame?: components["schemas"]["FileInput"] | null;
             images?: components["schemas"]["ImagesInput"] | null;
             mask?: components["schemas"]["FileInput"] | null;
+            negative_prompt?: components["schemas"]["TextInput"] | null;
+            prompt?: components["schemas"]["TextInput"] | null;
             start_frame?: components["schemas"]["FileInput"] | null;
-            end_frame?: components["schemas"]["FileInput"] | null;
         };
         /** @description A line of the ledger. */
         LedgerLineView: {
@@ -851,23 +851,28 @@ export interface components {
              * @example charged
              */
             kind: string;
+            /** @description In money: expected for what is reserved, spent for what is charged. */
+            price: components["schemas"]["Money"];
+            /** @description In words. */
+            reason: string;
             /**
              * Format: int32
              * @description How many.
              */
             units: number;
-            /** @description In money: expected for what is reserved, spent for what is charged. */
-            price: components["schemas"]["Money"];
-            /** @description In words. */
-            reason: string;
         };
         /** @description What I may do. */
         LimitsView: {
             /**
              * Format: int32
-             * @description Units a calendar month (UTC).
+             * @description Outputs in the making at once; more wait in line.
              */
-            monthly: number;
+            concurrent: number;
+            /**
+             * Format: int32
+             * @description Of those, how many may be videos.
+             */
+            concurrent_videos: number;
             /**
              * Format: int32
              * @description Outputs a calendar day (UTC).
@@ -880,27 +885,17 @@ export interface components {
             hourly: number;
             /**
              * Format: int32
-             * @description Outputs in the making at once; more wait in line.
+             * @description Units a calendar month (UTC).
              */
-            concurrent: number;
-            /**
-             * Format: int32
-             * @description Of those, how many may be videos.
-             */
-            concurrent_videos: number;
+            monthly: number;
         };
         /** @description A short link. */
         Link: {
-            /** @description The end of its address, by which it is named here. */
-            key: string;
-            /** @description What to pass on. */
-            url: string;
+            asset: components["schemas"]["Asset"] | null;
             /** @description What it shows. */
             asset_id: string;
-            asset: components["schemas"]["Asset"] | null;
-            opens: components["schemas"]["Opens"];
-            /** @description Whether it opens anything now, and why not. */
-            state: components["schemas"]["LinkState"];
+            /** Format: date-time */
+            created_at: string;
             /** @description Switched on. */
             enabled: boolean;
             /**
@@ -908,22 +903,27 @@ export interface components {
              * @description From then on it opens nothing.
              */
             expires_at: string | null;
+            /** @description Whether it asks for a password. */
+            has_password: boolean;
+            /** @description The end of its address, by which it is named here. */
+            key: string;
             /**
              * Format: int32
              * @description How often it may be opened.
              */
             max_views: number | null;
+            /** @description Only I see it. */
+            note: string | null;
+            opens: components["schemas"]["Opens"];
+            /** @description Whether it opens anything now, and why not. */
+            state: components["schemas"]["LinkState"];
+            /** @description What to pass on. */
+            url: string;
             /**
              * Format: int32
              * @description How often it was opened.
              */
             views: number;
-            /** @description Whether it asks for a password. */
-            has_password: boolean;
-            /** @description Only I see it. */
-            note: string | null;
-            /** Format: date-time */
-            created_at: string;
         };
         /** @description What may be changed; absent fields stay as they are, null removes. */
         LinkChange: {
@@ -939,10 +939,10 @@ export interface components {
              * @description More than it was opened already.
              */
             max_views?: number | null;
-            /** @description 4 to 128 characters. */
-            password?: string | null;
             /** @description At most 200 characters. */
             note?: string | null;
+            /** @description 4 to 128 characters. */
+            password?: string | null;
         };
         /** @description A day's visits. */
         LinkDay: {
@@ -1022,47 +1022,47 @@ export interface components {
         };
         /** @description My profile. */
         Me: {
-            id: string;
+            /** Format: date-time */
+            created_at: string;
             email: string;
+            id: string;
+            /** Format: date-time */
+            last_sign_in_at: string;
+            limits: components["schemas"]["LimitsView"];
             name: string;
             /** @description An address at the sign-in issuer, or null. */
             picture: string | null;
             role: components["schemas"]["Role"];
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            last_sign_in_at: string;
-            limits: components["schemas"]["LimitsView"];
             usage: components["schemas"]["Usage"];
         };
         /** @description A file of an asset. */
         MediaView: {
-            /** @description For a session a path that needs the media cookies, for a token an address signed for at most an hour. */
-            url: string;
-            /** @description From the decoded bytes. */
-            content_type: string;
-            /**
-             * Format: int32
-             * @description Pixels.
-             */
-            width: number;
-            /**
-             * Format: int32
-             * @description Pixels.
-             */
-            height: number;
             /**
              * Format: int64
              * @description Of the file.
              */
             bytes: number;
+            /** @description From the decoded bytes. */
+            content_type: string;
             /**
              * Format: int64
              * @description Of a video.
              */
             duration_ms: number | null;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            height: number;
             /** @description Lower-case hexadecimal. */
             sha256: string;
+            /** @description For a session a path that needs the media cookies, for a token an address signed for at most an hour. */
+            url: string;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            width: number;
         };
         /**
          * @description What a model makes of what.
@@ -1078,56 +1078,56 @@ export interface components {
             deadline_ms: number;
             /**
              * Format: int32
-             * @description Pixels: images with a shorter side are refused.
-             */
-            min_side?: number | null;
-            /**
-             * Format: int32
              * @description Pixels: larger images are made smaller before they are sent.
              */
             max_side?: number | null;
+            /**
+             * Format: int32
+             * @description Pixels: images with a shorter side are refused.
+             */
+            min_side?: number | null;
         };
         /** @description What one model used in a month. */
         ModelUsage: {
             /** @description The model's id. */
             model: string;
+            /** @description Paid to the provider for what was delivered. */
+            spend: components["schemas"]["Money"];
             /**
              * Format: int32
              * @description Charged.
              */
             units: number;
-            /** @description Paid to the provider for what was delivered. */
-            spend: components["schemas"]["Money"];
         };
         /** @description An entry of `GET /api/v1/models`. */
         ModelView: {
-            /** @description What requests call it. */
-            id: string;
-            /** @description What people call it. */
-            name: string;
-            /** @description What it makes of what. */
-            kind: components["schemas"]["ModelKind"];
-            /** @description One sentence. */
-            summary: string;
-            /** @description The information dialog. */
-            help: components["schemas"]["Help"];
             /** @description One or two words each. */
             badges: string[];
+            /** @description The information dialog. */
+            help: components["schemas"]["Help"];
+            /** @description What requests call it. */
+            id: string;
             /** @description What it takes; what it can't use is absent. */
             inputs: components["schemas"]["Inputs"];
-            /** @description What can be set, in the order of the form. */
-            parameters: components["schemas"]["Parameter"][];
+            /** @description What it makes of what. */
+            kind: components["schemas"]["ModelKind"];
+            /** @description Bounds that aren't part of the form. */
+            limits: components["schemas"]["ModelLimits"];
+            /** @description What people call it. */
+            name: string;
             /** @description How many outputs one request may ask for. */
             outputs: components["schemas"]["Outputs"];
+            /** @description What can be set, in the order of the form. */
+            parameters: components["schemas"]["Parameter"][];
             /** @description The price at the defaults; an estimate says it for one request. */
             price: components["schemas"]["PriceView"];
+            /** @description One sentence. */
+            summary: string;
             /**
              * Format: int32
              * @description What one output takes from the monthly limit.
              */
             units: number;
-            /** @description Bounds that aren't part of the form. */
-            limits: components["schemas"]["ModelLimits"];
         };
         /** @description Money as clients see it. */
         Money: {
@@ -1144,13 +1144,10 @@ export interface components {
         };
         /** @description A calendar month (UTC). */
         MonthUsage: {
+            /** @description By model, most units first. */
+            models: components["schemas"]["ModelUsage"][];
             /** @description `2026-11`. */
             month: string;
-            /**
-             * Format: int32
-             * @description Charged.
-             */
-            units: number;
             /**
              * Format: int32
              * @description Set aside for what is under way.
@@ -1158,11 +1155,36 @@ export interface components {
             reserved: number;
             /** @description Paid to the provider for what was delivered. */
             spend: components["schemas"]["Money"];
-            /** @description By model, most units first. */
-            models: components["schemas"]["ModelUsage"][];
+            /**
+             * Format: int32
+             * @description Charged.
+             */
+            units: number;
         };
-        /** @description The body of `POST /api/v1/generations`, as it came. */
+        /**
+         * @description The body of `POST /api/v1/generations`, as it came.
+         * @example {
+         *       "inputs": {
+         *         "prompt": "a lighthouse at dusk"
+         *       },
+         *       "model": "flux-schnell",
+         *       "outputs": 1,
+         *       "parameters": {
+         *         "aspect": "16:9",
+         *         "seed": 42
+         *       }
+         *     }
+         */
         NewGeneration: {
+            /**
+             * Format: uri
+             * @description An https address that is told when it is over.
+             */
+            callback_url?: string | null;
+            /** @description A collection that the outputs go into. */
+            collection?: string | null;
+            /** @description What to work from. */
+            inputs?: components["schemas"]["NewInputs"];
             /** @description A model's id. */
             model: string;
             /**
@@ -1170,37 +1192,30 @@ export interface components {
              * @description How many outputs; the model's default when absent.
              */
             outputs?: number | null;
-            /** @description What to work from. */
-            inputs?: components["schemas"]["NewInputs"];
             /** @description Values of the model's parameters by their names. */
             parameters?: {
                 [key: string]: unknown;
             };
-            /** @description A collection that the outputs go into. */
-            collection?: string | null;
-            /** @description An https address that is told when it is over. */
-            callback_url?: string | null;
         };
         /** @description What to work from, as it came. */
         NewInputs: {
-            /** @description What to make. */
-            prompt?: string | null;
-            /** @description What to avoid. */
-            negative_prompt?: string | null;
+            /** @description The id of an upload or asset. */
+            end_frame?: string | null;
             /** @description Ids of uploads or assets. */
             images?: string[];
             /** @description The id of an upload. */
             mask?: string | null;
+            /** @description What to avoid. */
+            negative_prompt?: string | null;
+            /** @description What to make. */
+            prompt?: string | null;
             /** @description The id of an upload or asset. */
             start_frame?: string | null;
-            /** @description The id of an upload or asset. */
-            end_frame?: string | null;
         };
         /** @description What a new link is to be. */
         NewLink: {
             /** @description One of mine that isn't in the trash. */
             asset_id: string;
-            opens: components["schemas"]["Opens"];
             /**
              * Format: date-time
              * @description In the future; without it the link doesn't expire.
@@ -1211,12 +1226,13 @@ export interface components {
              * @description How often it may be opened.
              */
             max_views?: number | null;
+            /** @description For me alone; at most 200 characters. */
+            note?: string | null;
+            opens: components["schemas"]["Opens"];
             /** @description 4 to 128 characters that visitors have to know. */
             password?: string | null;
             /** @description The end of the address: 4 to 40 lower-case letters, digits and hyphens. Without it the end is random. */
             slug?: string | null;
-            /** @description For me alone; at most 200 characters. */
-            note?: string | null;
         };
         /** @description A new token, with its secret: shown this once. */
         NewTokenView: components["schemas"]["TokenView"] & {
@@ -1228,17 +1244,18 @@ export interface components {
         };
         /** @description A file to be sent. */
         NewUpload: {
-            purpose: ("image" | "mask") & Record<string, never>;
-            /**
-             * @description What it will be sent as: `image/png`, `image/jpeg` or `image/webp`. What it is, its bytes say.
-             * @example image/png
-             */
-            content_type: string;
             /**
              * Format: int64
              * @description Its length, 1 to 10,485,760.
              */
             bytes: number;
+            /**
+             * @description What it will be sent as: `image/png`, `image/jpeg` or `image/webp`. What it is, its bytes say.
+             * @example image/png
+             */
+            content_type: string;
+            /** @description `image` to work from, `mask` to say where to paint (white is painted anew). */
+            purpose: components["schemas"]["Purpose"];
             /** @description Its SHA-256, 64 lower-case hexadecimal digits. */
             sha256: string;
         };
@@ -1251,9 +1268,9 @@ export interface components {
         Outputs: {
             /**
              * Format: int32
-             * @description At least one.
+             * @description When nothing is said.
              */
-            min: number;
+            default: number;
             /**
              * Format: int32
              * @description At most so many.
@@ -1261,29 +1278,20 @@ export interface components {
             max: number;
             /**
              * Format: int32
-             * @description When nothing is said.
+             * @description At least one.
              */
-            default: number;
+            min: number;
         };
         /** @description Something that can be set. */
         Parameter: {
-            /** @description The canonical name. */
-            name: string;
-            /** @description The label of the field. */
-            label: string;
-            /** @description A sentence below the field. */
-            help?: string | null;
             /** @description How the form asks for it. */
             control: components["schemas"]["Control"];
-            /** @description What its values are. */
-            type: components["schemas"]["ValueType"];
             /** @description What is used when it isn't given; absent when the model chooses. */
             default?: unknown;
-            /**
-             * Format: double
-             * @description The smallest number, or the fewest characters.
-             */
-            min?: number | null;
+            /** @description A sentence below the field. */
+            help?: string | null;
+            /** @description The label of the field. */
+            label: string;
             /**
              * Format: double
              * @description The largest number, or the most characters.
@@ -1291,12 +1299,26 @@ export interface components {
             max?: number | null;
             /**
              * Format: double
-             * @description The distance of allowed numbers, counted from `min`.
+             * @description The smallest number, or the fewest characters.
              */
-            step?: number | null;
+            min?: number | null;
+            /** @description The canonical name. */
+            name: string;
             /** @description The allowed values, when they are few. */
             options?: components["schemas"]["Choice"][];
             shown_when?: components["schemas"]["ShownWhen"] | null;
+            /**
+             * Format: double
+             * @description The distance of allowed numbers, counted from `min`.
+             */
+            step?: number | null;
+            /** @description What its values are. */
+            type: components["schemas"]["ValueType"];
+        };
+        /** @description The form that a locked link shows. */
+        Password: {
+            /** @description As the link's owner chose it. */
+            password?: string | null;
         };
         /**
          * @description What a price counts.
@@ -1318,40 +1340,45 @@ export interface components {
         /** @description The shape of every error answer (`application/problem+json`). */
         Problem: {
             /**
-             * @description `/problems/` and the code.
-             * @example /problems/validation
-             */
-            type: string;
-            /** @description A line for people, the same for each code. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The status of the answer.
-             * @example 400
-             */
-            status: number;
-            /**
              * @description Stable, in kebab case.
              * @example validation
              */
             code: string;
             /** @description What happened this time, for people. */
             detail: string;
-            /** @description Names this request in our logs. */
-            request_id: string;
             /** @description What is wrong with which field. */
             errors?: components["schemas"]["FieldError"][];
+            /** @description Names this request in our logs. */
+            request_id: string;
+            /**
+             * Format: int32
+             * @description The status of the answer.
+             * @example 400
+             */
+            status: number;
+            /** @description A line for people, the same for each code. */
+            title: string;
+            /**
+             * @description `/problems/` and the code.
+             * @example /problems/validation
+             */
+            type: string;
         };
         /** @description How far a request is. */
         ProgressView: {
+            /** @description For people. */
+            message: string;
             /**
              * Format: int32
              * @description How many requests are before it at the provider, when it last said so.
              */
             queue_position: number | null;
-            /** @description For people. */
-            message: string;
         };
+        /**
+         * @description What a file is for.
+         * @enum {string}
+         */
+        Purpose: "image" | "mask";
         /**
          * @description What somebody may do beyond their own things.
          * @enum {string}
@@ -1364,53 +1391,60 @@ export interface components {
         Scope: "read" | "generate" | "share" | "admin";
         /** @description A browser that is signed in. */
         SessionView: {
-            id: string;
             /**
              * @description Browser and system, as far as they say.
              * @example Firefox on Linux
              */
             agent: string;
-            /** @description Whether it is the one that asks. */
-            current: boolean;
             /** Format: date-time */
             created_at: string;
-            /**
-             * Format: date-time
-             * @description To within five minutes.
-             */
-            last_seen_at: string;
+            /** @description Whether it is the one that asks. */
+            current: boolean;
             /**
              * Format: date-time
              * @description If it isn't used any more.
              */
             ends_at: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description To within five minutes.
+             */
+            last_seen_at: string;
         };
         /** @description A condition on another parameter. */
         ShownWhen: {
-            /** @description The other parameter's name; it stands earlier in the form. */
-            parameter: string;
             /** @description The value it must have. */
             equals: unknown;
+            /** @description The other parameter's name; it stands earlier in the form. */
+            parameter: string;
         };
         /** @description A text. */
         TextInput: {
-            /** @description Whether the model can't do without. */
-            required: boolean;
-            /**
-             * Format: int32
-             * @description Characters, not bytes, without surrounding white space. Zero for what may be left empty.
-             */
-            min_length: number;
+            /** @description The label of the field. */
+            label: string;
             /**
              * Format: int32
              * @description Characters.
              */
             max_length: number;
-            /** @description The label of the field. */
-            label: string;
+            /**
+             * Format: int32
+             * @description Characters, not bytes, without surrounding white space. Zero for what may be left empty.
+             */
+            min_length: number;
+            /** @description Whether the model can't do without. */
+            required: boolean;
         };
         /** @description A smaller picture of an asset. */
         ThumbnailView: {
+            /** @description Always WebP. */
+            content_type: string;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            height: number;
             /** @description As in `media`. */
             url: string;
             /**
@@ -1418,19 +1452,9 @@ export interface components {
              * @description Pixels.
              */
             width: number;
-            /**
-             * Format: int32
-             * @description Pixels.
-             */
-            height: number;
-            /** @description Always WebP. */
-            content_type: string;
         };
         /** @description A personal token. */
         TokenView: {
-            id: string;
-            name: string;
-            scopes: components["schemas"]["Scope"][];
             /** Format: date-time */
             created_at: string;
             /**
@@ -1438,69 +1462,72 @@ export interface components {
              * @description From then on it is refused; null when it doesn't expire.
              */
             expires_at: string | null;
+            id: string;
             /**
              * Format: date-time
              * @description To within an hour; null when it was never used.
              */
             last_used_at: string | null;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
         };
         /** @description What a request took from the monthly limit. */
         UnitsView: {
             /**
              * Format: int32
-             * @description Set aside when it was accepted.
-             */
-            reserved: number;
-            /**
-             * Format: int32
              * @description Used by what is in the library.
              */
             charged: number;
+            /**
+             * Format: int32
+             * @description Set aside when it was accepted.
+             */
+            reserved: number;
         };
         /** @description How to send the file. */
         UploadRequest: {
-            /** @description Always `PUT`. */
-            method: string;
-            /** @description Takes exactly these bytes, for 15 minutes. */
-            url: string;
             /** @description To be sent exactly so. */
             headers: {
                 [key: string]: string;
             };
+            /** @description Always `PUT`. */
+            method: string;
+            /** @description Takes exactly these bytes, for 15 minutes. */
+            url: string;
         };
         /** @description A place for a file. */
         UploadTicket: {
-            /** @description Names the upload, here and in the inputs of a request. */
-            id: string;
-            /** @description How to send the file. */
-            upload: components["schemas"]["UploadRequest"];
             /**
              * Format: date-time
              * @description Until when it can be used in a request.
              */
             expires_at: string;
+            /** @description Names the upload, here and in the inputs of a request. */
+            id: string;
+            /** @description How to send the file. */
+            upload: components["schemas"]["UploadRequest"];
         };
         /** @description The picture that was made of a file: upright, without metadata, at most 2,048 pixels on the longer side. */
         UploadedPicture: {
-            /** @description Names it in the inputs of a request. */
-            id: string;
+            /**
+             * Format: int64
+             * @description Of the picture, not of the file that was sent.
+             */
+            bytes: number;
             /** @description `image/png` or `image/jpeg`. */
             content_type: string;
             /**
              * Format: int32
              * @description Pixels.
              */
-            width: number;
+            height: number;
+            /** @description Names it in the inputs of a request. */
+            id: string;
             /**
              * Format: int32
              * @description Pixels.
              */
-            height: number;
-            /**
-             * Format: int64
-             * @description Of the picture, not of the file that was sent.
-             */
-            bytes: number;
+            width: number;
         };
         /** @description This month's units. */
         Usage: {
@@ -1511,9 +1538,9 @@ export interface components {
             month: string;
             /**
              * Format: int32
-             * @description For what is in the library.
+             * @description Of the monthly limit.
              */
-            used: number;
+            remaining: number;
             /**
              * Format: int32
              * @description For what is under way.
@@ -1521,9 +1548,9 @@ export interface components {
             reserved: number;
             /**
              * Format: int32
-             * @description Of the monthly limit.
+             * @description For what is in the library.
              */
-            remaining: number;
+            used: number;
         };
         /**
          * @description The JSON type of a parameter's values.
@@ -1532,102 +1559,128 @@ export interface components {
         ValueType: "string" | "integer" | "number" | "boolean";
         /** @description A remark about one output. */
         WarningView: {
+            /** @description Stable. */
+            code: string;
+            /** @description For people. */
+            message: string;
             /**
              * Format: int32
              * @description Which output, from 1.
              */
             output: number;
-            /** @description Stable. */
-            code: string;
-            /** @description For people. */
-            message: string;
         };
     };
     responses: {
-        /** @description BadRequest */
+        /** @description The request has mistakes; `errors` names the fields. */
         BadRequest: {
             headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
                 [name: string]: unknown;
             };
             content: {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Unauthenticated */
-        Unauthenticated: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description Forbidden */
+        /** @description Signed in, but not allowed; or a change that another site's page asked for. */
         Forbidden: {
             headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
                 [name: string]: unknown;
             };
             content: {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description NotFound */
-        NotFound: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description PayloadTooLarge */
-        PayloadTooLarge: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description UnsupportedMediaType */
-        UnsupportedMediaType: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description TooManyRequests */
-        TooManyRequests: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description Internal */
+        /** @description A fault of ours. */
         Internal: {
             headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
                 [name: string]: unknown;
             };
             content: {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Unavailable */
-        Unavailable: {
+        /** @description Not there, or somebody else's. */
+        NotFound: {
             headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
                 [name: string]: unknown;
             };
             content: {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Timeout */
+        /** @description The body is larger than this call takes. */
+        PayloadTooLarge: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It took too long. */
         Timeout: {
             headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many; `Retry-After` says when to try again. */
+        TooManyRequests: {
+            headers: {
+                /** @description Seconds. */
+                "Retry-After"?: number;
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Nobody is signed in. */
+        Unauthenticated: {
+            headers: {
+                /** @description `Bearer`. */
+                "WWW-Authenticate"?: string;
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description We are busy, or the model provider is; `Retry-After` says when to try again. */
+        Unavailable: {
+            headers: {
+                /** @description Seconds. */
+                "Retry-After"?: number;
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body must be JSON. */
+        UnsupportedMediaType: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
                 [name: string]: unknown;
             };
             content: {
@@ -1682,12 +1735,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_Asset"];
                 };
             };
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1719,12 +1776,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1748,12 +1802,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1813,12 +1864,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1844,12 +1892,9 @@ export interface operations {
                     "application/json": components["schemas"]["Asset"];
                 };
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1878,12 +1923,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_Generation"];
                 };
             };
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1916,9 +1965,17 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            /** @description The key was used with another body, or an administrator has switched the model off. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -1949,7 +2006,6 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -1983,12 +2039,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2014,7 +2067,6 @@ export interface operations {
                     "application/json": components["schemas"]["Generation"];
                 };
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -2023,10 +2075,10 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2050,12 +2102,13 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2084,12 +2137,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_LedgerLineView"];
                 };
             };
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2120,12 +2177,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_Link"];
                 };
             };
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2156,7 +2217,6 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             /** @description The ending is taken, or there are 1000 links. */
             409: {
                 headers: {
@@ -2199,12 +2259,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2228,12 +2285,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2292,12 +2346,15 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            400: components["responses"]["BadRequest"];
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2335,9 +2392,6 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2369,12 +2423,9 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2398,12 +2449,13 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2432,12 +2484,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_SessionView"];
                 };
             };
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2460,12 +2516,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2490,7 +2542,6 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             /** @description No such session of mine. */
@@ -2502,8 +2553,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2532,12 +2581,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_TokenView"];
                 };
             };
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2568,7 +2621,6 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             /** @description There are 50. */
             409: {
                 headers: {
@@ -2604,7 +2656,6 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             /** @description No such token of mine. */
@@ -2616,8 +2667,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2648,7 +2697,6 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -2676,7 +2724,6 @@ export interface operations {
                     "application/json": components["schemas"]["UploadedPicture"];
                 };
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
@@ -2685,16 +2732,18 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             /** @description The file can't be used, or isn't there; `errors[0].code` says why. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
@@ -2724,12 +2773,16 @@ export interface operations {
                     "application/json": components["schemas"]["List_MonthUsage"];
                 };
             };
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2757,12 +2810,6 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2788,12 +2835,6 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2816,12 +2857,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2852,21 +2889,23 @@ export interface operations {
                 content?: never;
             };
             400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2900,25 +2939,26 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
             /** @description There is no such link. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -2934,10 +2974,9 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description `password` */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": Record<string, never>;
+                "application/x-www-form-urlencoded": components["schemas"]["Password"];
             };
         };
         responses: {
@@ -2957,37 +2996,46 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
             /** @description Another password. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description There is no such link. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             /** @description Too many wrong passwords. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -3012,31 +3060,36 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
             /** @description It needs the password. */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description There is no such link. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -3063,25 +3116,26 @@ export interface operations {
                     "text/html": string;
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
             /** @description There is no such film. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description The link has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -3106,25 +3160,26 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
             /** @description There is none. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description The link has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -3148,12 +3203,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

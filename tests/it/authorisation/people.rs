@@ -72,8 +72,8 @@ impl Owned {
             generation = made["id"].as_str().unwrap().to_owned();
             ids.extend(made["assets"].as_array().unwrap().iter().map(|asset| asset["id"].as_str().unwrap().to_owned()));
         }
-        let picture = uploads::uploaded(&owner.client, "image", &uploads::plain(512, 512, [200, 120, 40])).await;
-        let mask = uploads::uploaded(&owner.client, "mask", &uploads::plain(512, 512, [255, 255, 255])).await;
+        let picture = uploads::uploaded(&owner.client, "image", &uploads::plain(768, 768, [200, 120, 40])).await;
+        let mask = uploads::uploaded(&owner.client, "mask", &uploads::plain(768, 768, [255, 255, 255])).await;
         Self { assets: ids, generation, picture, mask }
     }
 
