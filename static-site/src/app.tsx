@@ -1,23 +1,26 @@
 import { Component, type ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect } from "preact/hooks";
+import { Deleting, Goodbye } from "./account/leaving";
 import { AccountMenu } from "./account/menu";
 import { Shortcuts, startShortcuts } from "./account/shortcuts";
-import { UsagePage } from "./account/usage";
 import { AssetPage } from "./asset/asset-page";
 import { Front } from "./landing/front";
 import { LibraryPage } from "./library/library-page";
 import { LinksPage } from "./links/links-page";
 import { moves, navigate, place, routeFor, takeScroll } from "./router";
-import { note } from "./state/announce";
+import { SettingsPage } from "./settings/settings-page";
+import { note, noteFailure } from "./state/announce";
 import { startGenerations } from "./state/generations";
 import { loadModels } from "./state/models";
-import { refreshMe, session } from "./state/session";
+import { refreshMe, session, signOut } from "./state/session";
 import { resumePending } from "./state/submit";
+import { GenerationPage } from "./studio/generation-page";
 import { Studio } from "./studio/studio";
 import { Empty, Spinner } from "./ui/empty";
 import { Icon, Mark } from "./ui/icons";
 import { Notes } from "./ui/notes";
 import { useTitle } from "./ui/title";
+import { UsagePage } from "./usage/usage-page";
 import { words } from "./words";
 
 export function App() {
@@ -39,11 +42,17 @@ function Views() {
         </main>
       );
     case "signed-out":
-      return <Front />;
+      return routeFor(place.value.path).view === "goodbye" ? <Goodbye /> : <Front />;
+    case "deleting":
+      return <Deleting until={current.until} />;
     case "suspended":
       return (
         <main class="page-center">
-          <Empty level={1} icon="lock" title={words.shell.suspendedTitle} text={words.shell.suspended} />
+          <Empty level={1} icon="lock" title={words.shell.suspendedTitle} text={words.shell.suspended}>
+            <button type="button" class="button" onClick={() => void signOut().catch(noteFailure)}>
+              {words.account.signOut}
+            </button>
+          </Empty>
         </main>
       );
     case "unreachable":
@@ -71,7 +80,7 @@ function SignedIn() {
   useConnectionNotes();
   const route = routeFor(place.value.path);
   useEffect(() => {
-    if (route.view === "front") navigate("/studio", { replace: true });
+    if (route.view === "front" || route.view === "goodbye") navigate("/studio", { replace: true });
   }, [route.view]);
 
   const id = route.view === "asset" ? route.id : "";
@@ -95,6 +104,8 @@ function SignedIn() {
         {route.view === "asset" && <AssetPage key={id} id={id} />}
         {route.view === "links" && <LinksPage />}
         {route.view === "usage" && <UsagePage />}
+        {route.view === "settings" && <SettingsPage />}
+        {route.view === "generation" && <GenerationPage key={route.id} id={route.id} />}
         {route.view === "not-found" && <NotFound />}
       </main>
       <Shortcuts />

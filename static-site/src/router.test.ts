@@ -11,6 +11,9 @@ test.each([
   ["/library/a/b", { view: "not-found" }],
   ["/links", { view: "links" }],
   ["/usage", { view: "usage" }],
+  ["/settings", { view: "settings" }],
+  ["/goodbye", { view: "goodbye" }],
+  ["/generations/a%2Fb", { view: "generation", id: "a/b" }],
   ["/nowhere", { view: "not-found" }],
 ])("%s", (path, route) => {
   expect(routeFor(path)).toEqual(route);

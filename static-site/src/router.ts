@@ -15,6 +15,9 @@ export type Route =
   | { view: "asset"; id: string }
   | { view: "links" }
   | { view: "usage" }
+  | { view: "settings" }
+  | { view: "generation"; id: string }
+  | { view: "goodbye" }
   | { view: "not-found" };
 
 export function routeFor(path: string): Route {
@@ -24,10 +27,12 @@ export function routeFor(path: string): Route {
   if (trimmed === "/library") return { view: "library" };
   if (trimmed === "/links") return { view: "links" };
   if (trimmed === "/usage") return { view: "usage" };
-  const asset = /^\/library\/([^/]+)$/.exec(trimmed);
-  if (asset?.[1]) {
+  if (trimmed === "/settings") return { view: "settings" };
+  if (trimmed === "/goodbye") return { view: "goodbye" };
+  const one = /^\/(library|generations)\/([^/]+)$/.exec(trimmed);
+  if (one?.[2]) {
     try {
-      return { view: "asset", id: decodeURIComponent(asset[1]) };
+      return { view: one[1] === "library" ? "asset" : "generation", id: decodeURIComponent(one[2]) };
     } catch {
       return { view: "not-found" };
     }

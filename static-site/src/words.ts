@@ -2,9 +2,8 @@
 // second file of this shape. Texts about models come from the server.
 
 import type { ModelKind, ParameterValue, Problem } from "./api/types";
-import { bytes, count } from "./lib/format";
-
-const plural = (n: number, one: string, many: string) => `${count(n)} ${n === 1 ? one : many}`;
+import { bytes, count, plural } from "./lib/format";
+import { deleting, settings, usage } from "./words/account";
 
 export const words = {
   product: "AI Image Generator",
@@ -42,6 +41,7 @@ export const words = {
     library: "Library",
     links: "My links",
     usage: "Usage",
+    settings: "Settings",
     home: "AI Image Generator, to the studio",
   },
 
@@ -61,12 +61,29 @@ export const words = {
       "sign-in-expired": "The sign-in took too long. Please try again.",
       "sign-in-cancelled": "The sign-in was cancelled.",
       "sign-in-failed": "Signing in didn't work. Please try again.",
-      "email-unverified": "Your e-mail address isn't verified with your sign-in provider yet. Verify it there, then try again.",
-      "email-domain": "Signing in is limited to certain e-mail addresses here, and yours isn't among them.",
-      suspended: "This account is suspended. Ask the people who run this site.",
-      deleting: "This account is being deleted. When that is done you can sign in again and start afresh.",
       unavailable: "The sign-in service can't be reached at the moment. Please try again in a minute.",
-    },
+    } as Record<string, string>,
+    /** Where trying again leads nowhere: a page of its own. */
+    refusals: {
+      "email-unverified": {
+        title: "Your e-mail address isn't verified yet",
+        text: "Your sign-in provider says that it hasn't been confirmed that the address is yours. Verify it there, then sign in again.",
+      },
+      "email-domain": {
+        title: "This site isn't open to your address",
+        text: "Only certain e-mail addresses may sign in here, and yours isn't among them. If you have another one, try that, or ask the people who run this site.",
+      },
+      suspended: {
+        title: "Your account is suspended",
+        text: "You can't sign in at the moment. Nothing of yours was deleted. The people who run this site can tell you more.",
+      },
+      deleting: {
+        title: "Your account is being deleted right now",
+        text: "You asked for this, and the day to change your mind is over. When it's done you can sign in again and start afresh.",
+      },
+    } as Record<string, { title: string; text: string }>,
+    otherAccount: "Sign in with another account",
+    home: "To the front page",
   },
 
   shell: {
@@ -95,32 +112,9 @@ export const words = {
     api: "API documentation",
   },
 
-  usage: {
-    title: "Usage",
-    used: "Used",
-    reserved: "Reserved",
-    remaining: "Left",
-    limits: "Your limits",
-    monthly: "Units a month",
-    daily: "Outputs a day",
-    hourly: "Requests an hour",
-    concurrent: "Running at once",
-    concurrent_videos: "Of those, videos",
-    history: "By month",
-    month: "Month",
-    units: "Units",
-    spend: "Spend",
-    byModel: "By model",
-    ledger: "Ledger",
-    ledgerLead: "Every unit that was reserved, charged or given back.",
-    noLedger: "No lines yet. They appear with your first generation.",
-    when: "When",
-    what: "What",
-    price: "Price",
-    kinds: { reserved: "Reserved", charged: "Charged", returned: "Given back" },
-    explanation: "A unit is reserved when you start, charged when the result is in your library, and given back when it isn't.",
-    over80: "You've used more than 80 % of this month's units.",
-  },
+  settings,
+  deleting,
+  usage,
 
   models: {
     choose: "Choose a model",
@@ -231,7 +225,7 @@ export const words = {
       complete: "Done",
       failed: "Failed",
       cancelled: "Cancelled",
-      unknown: "Uncertain",
+      unknown: "Unknown outcome",
     },
     queuePosition: (n: number) => (n <= 0 ? "Next in line" : `${count(n)} before you`),
     waiting: {
@@ -261,19 +255,28 @@ export const words = {
     cancelling: "Cancelling",
     cancelLate: "Too late to cancel: it's already over.",
     again: "Try again",
+    againMissing: (n: number) => `Try again for ${n === 1 ? "the missing one" : `the ${count(n)} missing`}`,
     reuse: "Reuse",
     reuseTitle: "Put this prompt and its settings into the form",
     notCharged: "Not charged",
     charged: (units: number, price: string | null) => (price ? `${plural(units, "unit", "units")}, ${price}` : plural(units, "unit", "units")),
+    givenBack: (units: number) => `${plural(units, "unit", "units")} given back`,
+    expected: (price: string) => `About ${price}`,
+    free: "Free: it came late",
+    freeSome: (n: number) => `${count(n)} came late and ${n === 1 ? "is" : "are"} free`,
     cancelled: "Cancelled before it was made.",
-    unknownText: "We can't tell yet whether the model made this. We keep looking; you're only charged for what arrives.",
+    unknownText: "Unknown outcome – not charged. The model didn't answer in time. If the result comes after all, it appears here for free.",
     failedText: "The model couldn't make this.",
-    partial: (kept: number, asked: number) => `${count(kept)} of ${count(asked)} made it.`,
+    partial: (kept: number, asked: number) => `${count(kept)} of ${count(asked)} made it. The rest isn't charged.`,
     elapsed: (text: string) => `${text} elapsed`,
+    page: "Request",
+    gone: "This request isn't listed any more.",
+    goneText: "It may be too old, or it belongs to someone else. Results of it are still in your library.",
     announceStarted: "Generation started.",
     announceDone: (n: number) => `${plural(n, "result is", "results are")} ready.`,
     announceFailed: (why: string) => `The generation failed: ${why}`,
     announceCancelled: "The generation was cancelled.",
+    announceLate: (n: number) => `${plural(n, "result has", "results have")} come late, for free.`,
     titleReady: (n: number) => `(${n} ready)`,
     loadFailed: "Your recent generations couldn't be loaded.",
   },
@@ -425,6 +428,7 @@ export const words = {
           { keys: ["G", "L"], text: "Go to the library" },
           { keys: ["G", "K"], text: "Go to my links" },
           { keys: ["G", "U"], text: "Go to usage" },
+          { keys: ["G", "P"], text: "Go to settings" },
           { keys: ["/"], text: "Write a prompt, or search the library" },
         ],
       },
@@ -450,6 +454,16 @@ export const words = {
 
   errors: {
     reference: (id: string) => `Reference ${id}`,
+    againIn: (text: string) => `You can send it again in ${text}.`,
+    againNow: "You can send it again now.",
+    /** What can be done about a refusal, beside waiting. */
+    help: {
+      "quota-exhausted": "Your form is kept. Your usage page shows what took the units.",
+      "rate-limited": "Your form is kept. Your usage page shows what is left.",
+      "provider-unavailable": "Your form is kept, and nothing was charged.",
+      "model-disabled": "Your prompt is kept: choose another model.",
+    } as Record<string, string>,
+    seeUsage: "See usage",
     retryIn: (seconds: number) => {
       if (seconds < 120) return `Try again in ${plural(seconds, "second", "seconds")}.`;
       const minutes = Math.ceil(seconds / 60);
@@ -470,6 +484,7 @@ export const words = {
       "model-disabled": "This model is switched off at the moment.",
       "quota-exhausted": "Your limit is reached.",
       "rate-limited": "That was a little fast.",
+      deleting: "Your account is about to be deleted.",
       "provider-unavailable": "The model's provider can't be reached at the moment.",
       internal: "Something went wrong on our side.",
     } as Record<string, string>,

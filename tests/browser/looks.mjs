@@ -10,11 +10,11 @@ const screens = [
   ["desktop", desktop],
 ];
 
-/** One page as it is now, in both themes and on both screens. */
-export async function look(world, visitor, name) {
+/** One page as it is now, in both themes and on both screens; a glance is one screen in each theme. */
+export async function look(world, visitor, name, { glance = false } = {}) {
   const { page } = visitor;
-  for (const colorScheme of ["light", "dark"]) {
-    for (const [screen, size] of screens) {
+  for (const [index, colorScheme] of ["light", "dark"].entries()) {
+    for (const [screen, size] of glance ? [screens[index]] : screens) {
       await world.step(`${name}, ${colorScheme}, ${screen}: no accessibility violation`, async () => {
         await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
         await page.setViewportSize(size);

@@ -121,6 +121,9 @@ impl Tour {
         let pre = begun.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
         self.secret("pre-login cookie", pre.split_once('=').unwrap().1);
         let to = url::Url::parse(begun.headers()[header::LOCATION].to_str().unwrap()).unwrap();
+        // The stand-in makes its key when it is first asked for, which may take longer than a sign-in waits.
+        let keys = self.http.get(format!("{}/dev/issuer/jwks", self.origin)).send().await.unwrap();
+        assert_eq!(keys.status(), StatusCode::OK);
         let mut fields: Vec<(String, String)> = to.query_pairs().into_owned().collect();
         let name = self.canary("name");
         fields.extend([("email".to_owned(), email), ("name".to_owned(), name)]);

@@ -7,8 +7,10 @@ import contextlib
 import http.client
 import json
 import socket
+import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.parse
 import urllib.request
@@ -87,8 +89,12 @@ def main(program):
             check("and leaves no session", other.ask("GET", "/api/v1/me").status == 401)
             check("signing out works", browser.ask("POST", "/auth/logout").status == 204)
             check("and is true for the next request", browser.ask("GET", "/api/v1/me").status == 401)
+    # Nothing is started with one that anybody could stand in for.
     for wrong in ("http://issuer.example", "http://localhost.evil.example", "http://10.0.0.1", "nonsense"):
-        answer = run(program, "--port", "0", "--data", "never-made", "--site", "/", env={"OIDC_ISSUER": wrong, "OIDC_CLIENT_ID": "aig", "OIDC_CLIENT_SECRET": "x"})
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "index.html").write_text("<!doctype html>")
+            client = {"OIDC_ISSUER": wrong, "OIDC_CLIENT_ID": "aig", "OIDC_CLIENT_SECRET": "x"}
+            answer = run(program, "--port", "0", "--data", pathlib.Path(folder, "data"), "--site", folder, env=client)
         check(f"{wrong} is no issuer without https", answer.returncode != 0 and "OIDC_ISSUER" in answer.stderr, answer.stderr)
     done()
 

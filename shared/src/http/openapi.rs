@@ -113,7 +113,7 @@ fn complete(path: &str, method: &str, operation: &mut Value) {
     let body = operation["requestBody"].is_object();
     let json = !operation["requestBody"]["content"]["application/json"].is_null();
     let mut asked = false;
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         asked |= parameter["in"] != "path";
         let is_id = parameter["in"] == "path" && parameter["name"] == "id" && !path.starts_with("/api/v1/models/");
         if is_id && parameter["schema"]["pattern"].is_null() {

@@ -48,6 +48,11 @@ export function AccountMenu() {
             </a>
           </li>
           <li>
+            <a href="/settings" onClick={close}>
+              {words.nav.settings}
+            </a>
+          </li>
+          <li>
             <button
               type="button"
               onClick={() => {

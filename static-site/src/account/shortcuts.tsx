@@ -64,7 +64,7 @@ export function startShortcuts(): () => void {
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (Date.now() - afterG < secondKeyMs) {
       afterG = 0;
-      const to = { s: "/studio", l: "/library", k: "/links", u: "/usage" }[key];
+      const to = { s: "/studio", l: "/library", k: "/links", u: "/usage", p: "/settings" }[key];
       if (to) {
         event.preventDefault();
         navigate(to);

@@ -2,7 +2,9 @@
 // comes from this app, turns refusals into `Refused` and lost connections into
 // `Unreachable`, and reports a missing session once.
 
+import { signal } from "@preact/signals";
 import { parseProblem, retryAfterMs } from "./problem";
+import { type RateLimits, parseRateLimits } from "./rate-limit";
 import type { Problem } from "./types";
 
 const base = "/api/v1";
@@ -47,11 +49,17 @@ export interface Answer<T> {
   etag: string | null;
 }
 
-let whenSignedOut: () => void = () => undefined;
+/** What is left of the limits, by the names of their policies, as the last answer said that told. */
+export const rateLimits = signal<RateLimits>({});
 
-/** Registers what happens when the server no longer knows the session. */
-export function onSignedOut(action: () => void): void {
-  whenSignedOut = action;
+/** `signed-out`: the session is over. `barred`: the account is suspended or about to be deleted. */
+export type TurnedAway = "signed-out" | "barred";
+
+let whenTurnedAway: (why: TurnedAway) => void = () => undefined;
+
+/** Registers what happens when the server doesn't let the session do anything any more. */
+export function onTurnedAway(action: (why: TurnedAway) => void): void {
+  whenTurnedAway = action;
 }
 
 let clockOffsetMs = 0;
@@ -94,12 +102,16 @@ export async function request<T>(method: string, path: string, options: RequestO
     clockOffsetMs = Math.abs(offset) > 2000 ? offset : 0;
   }
 
+  const told = response.headers.get("ratelimit");
+  if (told !== null) rateLimits.value = parseRateLimits(told, Date.now());
+
   if (!response.ok && response.status !== 304) {
     const refused = new Refused(
       parseProblem(response.status, body),
       retryAfterMs(response.headers.get("retry-after"), Date.now()),
     );
-    if (refused.status === 401) whenSignedOut();
+    if (refused.status === 401) whenTurnedAway("signed-out");
+    if (refused.code === "deleting" || refused.code === "suspended") whenTurnedAway("barred");
     throw refused;
   }
   let value: unknown;

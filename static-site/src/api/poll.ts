@@ -1,5 +1,6 @@
 // Follows one resource by conditional requests: soon after a change, more
-// slowly while nothing happens, and at once when the person comes back.
+// slowly while nothing happens, hardly at all while nobody looks, and at once
+// when the person or the connection comes back.
 
 import { Refused, Unreachable, request } from "./client";
 
@@ -11,6 +12,8 @@ export interface Pace {
 export const jobPace: Pace = { firstMs: 1000, lastMs: 5000 };
 
 const growth = 1.5;
+// While the page is hidden: often enough for its title to say that something is ready.
+const hiddenMs = 30_000;
 const longestAfterFailureMs = 30_000;
 
 /** The wait after one more answer without news. */
@@ -18,22 +21,37 @@ export function nextWait(currentMs: number, changed: boolean, pace: Pace): numbe
   return changed ? pace.firstMs : Math.min(pace.lastMs, Math.round(currentMs * growth));
 }
 
+/** How long to wait as the page is now; null: until there is a connection again. */
+export function pauseFor(ms: number, hidden: boolean, online: boolean): number | null {
+  if (!online) return null;
+  return hidden ? Math.max(ms, hiddenMs) : ms;
+}
+
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const done = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", done);
-      document.removeEventListener("visibilitychange", onVisible);
+      document.removeEventListener("visibilitychange", onVisibility);
       window.removeEventListener("online", done);
+      window.removeEventListener("offline", wait);
       resolve();
     };
-    const onVisible = () => {
-      if (document.visibilityState === "visible") done();
+    const wait = () => {
+      clearTimeout(timer);
+      const left = pauseFor(ms, document.visibilityState === "hidden", navigator.onLine);
+      if (left !== null) timer = setTimeout(done, left);
     };
-    const timer = setTimeout(done, ms);
+    const onVisibility = () => {
+      if (document.visibilityState === "visible" && navigator.onLine) done();
+      else wait();
+    };
     signal.addEventListener("abort", done);
-    document.addEventListener("visibilitychange", onVisible);
+    document.addEventListener("visibilitychange", onVisibility);
     window.addEventListener("online", done);
+    window.addEventListener("offline", wait);
+    wait();
   });
 }
 

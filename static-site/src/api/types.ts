@@ -37,7 +37,34 @@ export type FieldProblem = Schemas["FieldError"];
  */
 export type Problem = With<Complete<Schemas["Problem"]>, { detail: string | null; request_id: string | null }>;
 
-export type Me = Complete<Schemas["Me"]>;
+export type Me = Complete<Schemas["Me"]> & {
+  /** In deletion there is nothing but the way back, until `deletes_at`. */
+  status: "active" | "deleting";
+  deletes_at: string | null;
+};
+
+export type Scope = Schemas["Scope"];
+
+export type SignedInSession = Schemas["SessionView"];
+
+export type Token = Complete<Schemas["TokenView"]>;
+
+export type NewToken = Schemas["CreateToken"];
+
+/** With its secret, which is answered this once. */
+export type MadeToken = Complete<Schemas["NewTokenView"]>;
+
+/** A zip with everything of one's own, in the making or made. */
+export interface ExportJob {
+  id: string;
+  state: "queued" | "running" | "ready" | "failed";
+  created_at: string;
+  finished_at: string | null;
+  expires_at: string | null;
+  bytes: number | null;
+  /** Signed, for an hour at most; null until it is ready. */
+  url: string | null;
+}
 
 /** Units of one month, `month` as `2026-11`. */
 export type Usage = Schemas["Usage"];

@@ -1,16 +1,43 @@
 import { place, routeFor } from "../router";
+import { Empty } from "../ui/empty";
 import { Mark } from "../ui/icons";
 import { useTitle } from "../ui/title";
 import { words } from "../words";
 import { Gallery } from "./gallery";
 
-function problemFor(code: string): string {
-  const known: Record<string, string> = words.front.problems;
-  return known[code] ?? words.front.problems["sign-in-failed"];
+// The code comes from the address, where anybody may write anything.
+function known<T>(words: Record<string, T>, code: string): T | undefined {
+  return Object.hasOwn(words, code) ? words[code] : undefined;
+}
+
+function problemFor(code: string): string | undefined {
+  return known(words.front.problems, code) ?? words.front.problems["sign-in-failed"];
+}
+
+/** Someone whom the site doesn't let in, with the reason. */
+function TurnedAway({ title, text }: { title: string; text: string }) {
+  useTitle(title);
+  return (
+    <main class="page-center">
+      <Empty level={1} icon="lock" title={title} text={text}>
+        <a class="button button-primary" href="/auth/login?next=%2Fstudio">
+          {words.front.otherAccount}
+        </a>
+        <a class="button" href="/">
+          {words.front.home}
+        </a>
+      </Empty>
+    </main>
+  );
 }
 
 /** What someone sees who isn't signed in, on whatever page they wanted to be. */
 export function Front() {
+  const refusal = known(words.front.refusals, place.value.query.get("problem") ?? "");
+  return refusal ? <TurnedAway {...refusal} /> : <Welcome />;
+}
+
+function Welcome() {
   useTitle(words.product);
   const { path, query } = place.value;
   const wanted = routeFor(path).view === "front" ? "/studio" : path + (query.size > 0 ? `?${query}` : "");

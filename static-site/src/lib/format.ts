@@ -19,6 +19,11 @@ export function count(value: number): string {
   return new Intl.NumberFormat(language).format(value);
 }
 
+/** `1 unit`, `2 units`. */
+export function plural(n: number, one: string, many: string): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
 export function bytes(value: number): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
   let size = value;
@@ -50,6 +55,21 @@ export function month(yearMonth: string): string {
   );
 }
 
+/** `2026-11` as `N`, as `Nov`, or as that with the year in January. */
+export function shortMonth(yearMonth: string, form: "narrow" | "short" | "year"): string {
+  const at = new Date(`${yearMonth}-01T00:00:00Z`);
+  const options: Intl.DateTimeFormatOptions = { month: form === "narrow" ? "narrow" : "short", timeZone: "UTC" };
+  if (form === "year" && at.getUTCMonth() === 0) options.year = "2-digit";
+  return new Intl.DateTimeFormat(language, options).format(at);
+}
+
+/** A moment to come: the time alone if that is today. */
+export function moment(at: number, now: number): string {
+  const day = (ms: number) => new Date(ms).toDateString();
+  const options: Intl.DateTimeFormatOptions = day(at) === day(now) ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+  return new Intl.DateTimeFormat(language, options).format(new Date(at));
+}
+
 export function ago(iso: string, now: number): string {
   const seconds = Math.round((Date.parse(iso) - now) / 1000);
   const steps: [number, Intl.RelativeTimeFormatUnit][] = [
@@ -72,6 +92,14 @@ export function ago(iso: string, now: number): string {
 export function clock(totalSeconds: number): string {
   const seconds = Math.max(0, Math.floor(totalSeconds));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+/** A wait in words that fit its length: `0:42`, `3 h 5 min`, `6 days`. */
+export function duration(seconds: number): string {
+  if (seconds < 3600) return clock(seconds);
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return plural(Math.ceil(minutes / (24 * 60)), "day", "days");
 }
 
 /** Cuts at a word, for places where a whole prompt has no room. */

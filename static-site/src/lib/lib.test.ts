@@ -1,7 +1,7 @@
 import { rgbaToThumbHash } from "thumbhash";
 import { describe, expect, test } from "vitest";
 import { expectedRatio, ratioOf } from "./aspect";
-import { ago, bytes, clock, excerpt, letters, money, month } from "./format";
+import { ago, bytes, clock, duration, excerpt, letters, money, month, shortMonth } from "./format";
 import { appendPage, insertAt, refreshFront, replaceItem } from "./pages";
 import { decodePlaceholder } from "./placeholder";
 
@@ -81,6 +81,8 @@ describe("format", () => {
     expect(clock(75.9)).toBe("1:15");
     expect(clock(-3)).toBe("0:00");
     expect(month("2026-11")).toBe("November 2026");
+    expect([shortMonth("2026-01", "narrow"), shortMonth("2026-01", "short"), shortMonth("2026-01", "year")]).toEqual(["J", "Jan", "Jan 26"]);
+    expect([duration(42), duration(3 * 3600 + 61), duration(6 * 86_400)]).toEqual(["0:42", "3 h 2 min", "6 days"]);
     expect(excerpt("one two  three four", 12)).toBe("one two…");
     expect(excerpt("short", 12)).toBe("short");
     expect(letters("a🚢")).toBe(2);

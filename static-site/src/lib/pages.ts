@@ -8,10 +8,15 @@ export interface Identified {
  * keeps its first place and takes the newer content.
  */
 export function appendPage<T extends Identified>(items: readonly T[], page: readonly T[]): T[] {
-  const fresh = new Map(page.map((item) => [item.id, item]));
+  return appendKeyed(items, page, (item) => item.id);
+}
+
+/** The same for entries that are told apart by something else than an id. */
+export function appendKeyed<T>(items: readonly T[], page: readonly T[], keyOf: (item: T) => string): T[] {
+  const fresh = new Map(page.map((item) => [keyOf(item), item]));
   const merged = items.map((item) => {
-    const newer = fresh.get(item.id);
-    fresh.delete(item.id);
+    const newer = fresh.get(keyOf(item));
+    fresh.delete(keyOf(item));
     return newer ?? item;
   });
   return [...merged, ...fresh.values()];

@@ -9,6 +9,7 @@ import { refreshFront } from "../lib/pages";
 import { words } from "../words";
 import { announce, note, noteFailure } from "./announce";
 import { assetsArrived } from "./library";
+import { notifyAway } from "./notify";
 import { refreshMe } from "./session";
 
 export type Load = "idle" | "loading" | "failed" | "ready";
@@ -35,7 +36,16 @@ function store(next: Generation): void {
 }
 
 function tellChange(before: Generation | undefined, after: Generation): void {
-  if (!isOver(after) || (before && isOver(before))) return;
+  if (!isOver(after)) return;
+  if (before && isOver(before)) {
+    // Given up, and delivered after all.
+    const late = after.assets.length - before.assets.length;
+    if (before.warnings.some((warning) => warning.code === "unknown-outcome") && late > 0) {
+      assetsArrived();
+      note(words.generation.announceLate(late));
+    }
+    return;
+  }
   if (after.assets.length > 0) {
     assetsArrived();
     announce(words.generation.announceDone(after.assets.length));
@@ -52,7 +62,9 @@ function tellChange(before: Generation | undefined, after: Generation): void {
 export const readyUnseen = signal(0);
 
 function readyWhileAway(n: number): void {
-  if (document.visibilityState === "hidden") readyUnseen.value += n;
+  if (document.visibilityState !== "hidden") return;
+  readyUnseen.value += n;
+  notifyAway(words.generation.announceDone(n));
 }
 
 function watch(generation: Generation): void {

@@ -2,7 +2,7 @@
 // media, so it is repeated before they run out.
 
 import { computed, signal } from "@preact/signals";
-import { Refused, get, onSignedOut, request } from "../api/client";
+import { Refused, get, onTurnedAway, request } from "../api/client";
 import type { Me } from "../api/types";
 
 export type Session =
@@ -10,6 +10,7 @@ export type Session =
   | { state: "signed-out" }
   | { state: "suspended" }
   | { state: "unreachable" }
+  | { state: "deleting"; until: string | null }
   | { state: "signed-in"; me: Me };
 
 export const session = signal<Session>({ state: "loading" });
@@ -25,7 +26,8 @@ async function load(): Promise<void> {
   try {
     const profile = await get<Me>("/me");
     renewedAt = Date.now();
-    session.value = { state: "signed-in", me: profile };
+    session.value =
+      profile.status === "deleting" ? { state: "deleting", until: profile.deletes_at } : { state: "signed-in", me: profile };
   } catch (failure) {
     if (failure instanceof Refused && failure.status === 401) {
       session.value = { state: "signed-out" };
@@ -53,8 +55,10 @@ function renewWhenDue(): void {
 }
 
 export function startSession(): void {
-  onSignedOut(() => {
-    session.value = { state: "signed-out" };
+  onTurnedAway((why) => {
+    if (isLeaving()) return;
+    if (why === "signed-out") session.value = { state: "signed-out" };
+    else void refreshMe();
   });
   void refreshMe();
   const everyMinute = 60_000;
@@ -85,8 +89,19 @@ export function isLeaving(): boolean {
 
 export async function signOut(): Promise<void> {
   await request("POST", "/auth/logout", { absolute: true });
+  leave("/");
+}
+
+/** After the account was deleted: out, whatever is left of the session. */
+export async function leaveForGood(address: string): Promise<void> {
   leaving = true;
-  const id = me.value?.id;
+  await request("POST", "/auth/logout", { absolute: true }).catch(() => undefined);
+  leave(address);
+}
+
+function leave(address: string): void {
+  leaving = true;
+  const id = me.peek()?.id;
   if (id) {
     // On a shared computer the next person must not find the prompt.
     for (const key of Object.keys(localStorage)) {
@@ -94,5 +109,5 @@ export async function signOut(): Promise<void> {
     }
   }
   // A fresh page forgets everything that was in memory.
-  location.assign("/");
+  location.assign(address);
 }

@@ -4,8 +4,8 @@
 import { signal } from "@preact/signals";
 import { Refused, Unreachable, request } from "../api/client";
 import type { FieldProblem, Generation, GenerationRequest } from "../api/types";
-import { words } from "../words";
-import { announce, failureText } from "./announce";
+import { problemText, words } from "../words";
+import { announce, note } from "./announce";
 import { generationStarted } from "./generations";
 import { me, refreshMe } from "./session";
 
@@ -18,7 +18,16 @@ interface Pending {
 export type Sending = "idle" | "sending" | "retrying";
 
 export const sending = signal<Sending>("idle");
-export const submitProblem = signal<{ text: string; requestId: string | null; errors: FieldProblem[] } | null>(null);
+export interface SubmitProblem {
+  code: string | null;
+  text: string;
+  requestId: string | null;
+  errors: FieldProblem[];
+  /** When the server takes it again, epoch milliseconds of this clock. */
+  retryAt: number | null;
+}
+
+export const submitProblem = signal<SubmitProblem | null>(null);
 
 const waitsMs = [1000, 2000, 4000];
 // After this a person has moved on; sending it then would surprise them.
@@ -85,17 +94,27 @@ export async function submit(body: GenerationRequest): Promise<boolean> {
       // A refusal is an answer; a fault of the server's leaves open what it did.
       if (failure.status < 500) keep(null);
       submitProblem.value = {
-        text: failureText(failure),
+        code: failure.code,
+        text: problemText(failure.problem),
         requestId: failure.problem.request_id,
         errors: failure.problem.errors,
+        retryAt: failure.retryAfterMs === null ? null : Date.now() + failure.retryAfterMs,
       };
     } else {
-      submitProblem.value = { text: words.form.sendFailed, requestId: null, errors: [] };
+      submitProblem.value = { code: null, text: words.form.sendFailed, requestId: null, errors: [], retryAt: null };
     }
     return false;
   } finally {
     sending.value = "idle";
   }
+}
+
+/** The same request once more, under a new key. Its form may be out of sight, so a refusal is said in a note too. */
+export async function submitAgain(generation: Generation, outputs = generation.outputs): Promise<void> {
+  const { model, inputs, parameters } = generation;
+  if (await submit({ model, inputs, parameters, outputs })) return;
+  const problem = submitProblem.peek();
+  if (problem) note(problem.text, { tone: "problem" });
 }
 
 /** After a reload in the middle of sending: the same request, under the same key. */

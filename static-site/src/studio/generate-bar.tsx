@@ -2,10 +2,10 @@ import { useEffect, useState } from "preact/hooks";
 import { Refused, request } from "../api/client";
 import type { Estimate, GenerationRequest } from "../api/types";
 import { type Form, requestFor } from "../form/model-form";
-import { money } from "../lib/format";
+import { duration, money } from "../lib/format";
 import { uploading } from "../state/picking";
 import { me } from "../state/session";
-import { sending, submitProblem } from "../state/submit";
+import { type SubmitProblem, sending, submitProblem } from "../state/submit";
 import { Icon } from "../ui/icons";
 import { words } from "../words";
 
@@ -35,6 +35,47 @@ function useEstimate(body: GenerationRequest | null): Estimate | null {
   return answer !== null && answer.key === key ? answer.estimate : null;
 }
 
+/** Why it wasn't taken, until when, and what can be done. */
+function Refusal({ problem }: { problem: SubmitProblem }) {
+  const { code, retryAt } = problem;
+  const left = useCountdown(retryAt);
+  const help = code === null ? undefined : words.errors.help[code];
+  const aboutLimits = code === "quota-exhausted" || code === "rate-limited";
+  return (
+    <div class="hint hint-problem generate-problem">
+      <div role="alert">
+        <p>{problem.text}</p>
+        {problem.errors.length > 0 && (
+          <ul>
+            {problem.errors.map((e) => (
+              <li key={`${e.field}-${e.code}`}>{e.message}</li>
+            ))}
+          </ul>
+        )}
+        {help && <p>{help}</p>}
+      </div>
+      {retryAt !== null && <p class="generate-countdown">{left > 0 ? words.errors.againIn(duration(left)) : words.errors.againNow}</p>}
+      {aboutLimits && <a href="/usage">{words.errors.seeUsage}</a>}
+      {problem.requestId && <p class="reference">{words.errors.reference(problem.requestId)}</p>}
+    </div>
+  );
+}
+
+/** Whole seconds until `at`, counted down. */
+function useCountdown(at: number | null): number {
+  const left = () => (at === null ? 0 : Math.max(0, Math.ceil((at - Date.now()) / 1000)));
+  const [, tick] = useState(0);
+  useEffect(() => {
+    if (left() === 0) return;
+    const timer = setInterval(() => {
+      tick((n) => n + 1);
+      if (left() === 0) clearInterval(timer);
+    }, 1000);
+    return () => clearInterval(timer);
+  }, [at]);
+  return left();
+}
+
 /** The button that says what it costs, and whatever stands in its way. */
 export function GenerateBar({ form, tried }: { form: Form; tried: boolean }) {
   const body = form.ready ? requestFor(form) : null;
@@ -46,19 +87,7 @@ export function GenerateBar({ form, tried }: { form: Form; tried: boolean }) {
   const label = state !== "idle" ? words.form.sending : words.form.generate;
   return (
     <div class="generate">
-      {problem && (
-        <div class="hint hint-problem generate-problem" role="alert">
-          <p>{problem.text}</p>
-          {problem.errors.length > 0 && (
-            <ul>
-              {problem.errors.map((e) => (
-                <li key={`${e.field}-${e.code}`}>{e.message}</li>
-              ))}
-            </ul>
-          )}
-          {problem.requestId && <p class="reference">{words.errors.reference(problem.requestId)}</p>}
-        </div>
-      )}
+      {problem && <Refusal problem={problem} />}
       {tried && !form.ready && (
         <p class="hint hint-problem" role="alert">
           {words.form.fix}

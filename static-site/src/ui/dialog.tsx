@@ -9,13 +9,15 @@ interface DialogProps {
   children: ComponentChildren;
   footer?: ComponentChildren;
   size?: "small" | "medium" | "large";
+  /** A press beside it doesn't close it: what it shows isn't shown again. */
+  steady?: boolean;
 }
 
 /**
  * A modal dialog for as long as it is rendered. The browser holds the focus
  * inside, closes it on Escape and gives the focus back.
  */
-export function Dialog({ title, onClose, children, footer, size = "medium" }: DialogProps) {
+export function Dialog({ title, onClose, children, footer, size = "medium", steady = false }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const heading = useId();
   useEffect(() => {
@@ -39,7 +41,7 @@ export function Dialog({ title, onClose, children, footer, size = "medium" }: Di
         onClose();
       }}
       onMouseDown={(event) => {
-        if (event.target === element.current) onClose();
+        if (event.target === element.current && !steady) onClose();
       }}
     >
       <div class="dialog-frame">
