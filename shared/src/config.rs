@@ -3,6 +3,7 @@
 //! Every function gets the same variables (`Globals` of the template); what differs between functions is their rights.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use url::Url;
 
@@ -91,6 +92,8 @@ pub struct Config {
     pub secrets: SecretSource,
     /// `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`, the extension's own variable: where it listens in the sandbox, 2773 by default.
     pub secrets_port: u16,
+    /// `SECRETS_KEEP_SECONDS`: how long a secret is used that was read, 300 by default and at most.
+    pub secrets_keep: Duration,
     /// `OIDC_ISSUER`, Google by default.
     pub oidc_issuer: String,
     /// `OIDC_CLIENT_ID`.
@@ -103,8 +106,9 @@ pub struct Config {
     pub fal_media_origins: Vec<String>,
     /// Callbacks of the provider, if it can reach `PUBLIC_ORIGIN`; polling alone otherwise.
     pub webhooks: Option<Webhooks>,
-    /// `MEDIA_KEY_PAIR_ID`: the CDN's name of the key that signs media cookies and addresses.
-    pub media_key_pair: String,
+    /// `MEDIA_KEY_PAIR_ID` and `MEDIA_PUBLIC_KEY`, and while the key is exchanged the same with `_SECOND`: by what names the CDN
+    /// knows the public halves of keys that sign media. At least one.
+    pub media_keys: Vec<MediaKey>,
     /// `LIMIT_*`: what a user may do unless an admin said otherwise.
     pub limits: Limits,
     /// `DEADLINE_SECONDS_*` and the poller's pace.
@@ -119,6 +123,18 @@ pub struct Webhooks {
     /// `FAL_JWKS_URL`: the provider's public keys.
     pub keys: Url,
 }
+
+/// A key that signs media, as the CDN knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaKey {
+    /// The CDN's name of it.
+    pub id: String,
+    /// In PEM; empty where it isn't said.
+    pub public_key: String,
+}
+
+/// Seconds for which a deleted account can be restored, unless configured: a day to think again.
+pub const DELETION_SECONDS: u32 = 86_400;
 
 /// How long the job machine waits for what. Seconds; all configurable, tests shorten them.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +152,10 @@ pub struct Deadlines {
     pub waiting: i64,
     /// A stored video without a poster is queued again after this long.
     pub poster: i64,
+    /// What was thrown away is deleted for good after this long.
+    pub trash: i64,
+    /// An account whose owner deletes it can be restored for this long.
+    pub deletion: i64,
 }
 
 impl Config {
@@ -158,9 +178,15 @@ impl Config {
         let videos_queue = required("VIDEOS_QUEUE_URL");
         let tasks_queue = required("TASKS_QUEUE_URL");
         let oidc_client_id = required("OIDC_CLIENT_ID");
-        let media_key_pair = required("MEDIA_KEY_PAIR_ID");
+        let media_key = required("MEDIA_KEY_PAIR_ID");
         let origin = required("PUBLIC_ORIGIN");
         let secrets = required("SECRETS");
+
+        let public_key = |name: &str| env.get(name).unwrap_or_default().to_owned();
+        let mut media_keys = vec![MediaKey { id: media_key, public_key: public_key("MEDIA_PUBLIC_KEY") }];
+        if let Some(id) = env.get("MEDIA_KEY_PAIR_ID_SECOND") {
+            media_keys.push(MediaKey { id: id.to_owned(), public_key: public_key("MEDIA_PUBLIC_KEY_SECOND") });
+        }
 
         let home = match env.get("HOME_KIND").unwrap_or("aws") {
             "aws" => Home::Aws,
@@ -229,7 +255,11 @@ impl Config {
             result: number("DEADLINE_SECONDS_RESULT", 60).into(),
             waiting: number("DEADLINE_SECONDS_WAITING", 60).into(),
             poster: number("DEADLINE_SECONDS_POSTER", 120).into(),
+            trash: number("DEADLINE_SECONDS_TRASH", 30 * 86_400).into(),
+            deletion: number("DEADLINE_SECONDS_DELETION", DELETION_SECONDS).into(),
         };
+        // What a rotation may take to be seen everywhere.
+        let secrets_keep = Duration::from_secs(number("SECRETS_KEEP_SECONDS", 300).min(300).into());
         let secrets_port = u16::try_from(number(EXTENSION_PORT, 2773)).unwrap_or_else(|_| {
             problems.push(format!("{EXTENSION_PORT} must be a port"));
             0
@@ -247,13 +277,14 @@ impl Config {
                 origin_secrets,
                 secrets,
                 secrets_port,
+                secrets_keep,
                 oidc_issuer,
                 oidc_client_id,
                 allowed_domains: list(env.get("ALLOWED_EMAIL_DOMAINS")),
                 fal_queue,
                 fal_media_origins: list(Some(env.get("FAL_MEDIA_ORIGINS").unwrap_or("https://*.fal.media"))),
                 webhooks,
-                media_key_pair,
+                media_keys,
                 limits,
                 deadlines,
             }),

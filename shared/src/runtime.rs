@@ -9,7 +9,7 @@ use aws_smithy_http_client::tls;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Env};
@@ -21,7 +21,27 @@ use crate::provider::Provider;
 use crate::provider::fal::Fal;
 use crate::queue::Queues;
 use crate::secrets::{SecretError, SecretName, Secrets};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+
+/// What was made of a secret, and of which.
+type Made<T> = Arc<Mutex<Option<(SecretString, Arc<T>)>>>;
+
+/// What `made` holds if it was made of `secret`, or else what `make` makes of it.
+async fn made_of<T: ?Sized, E>(
+    made: &Made<T>,
+    secret: SecretString,
+    make: impl FnOnce(&SecretString) -> Result<Arc<T>, E>,
+) -> Result<Arc<T>, E> {
+    let mut made = made.lock().await;
+    if let Some((of, thing)) = made.as_ref()
+        && of.expose_secret() == secret.expose_secret()
+    {
+        return Ok(thing.clone());
+    }
+    let thing = make(&secret)?;
+    *made = Some((secret, thing.clone()));
+    Ok(thing)
+}
 
 /// Everything a function stands on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,9 +60,11 @@ pub struct Platform {
     pub secrets: Secrets,
     /// For everything outside AWS: no redirects, explicit time-outs at each call.
     pub http: reqwest::Client,
-    /// Built when first needed: most functions never ask the provider.
-    provider: Arc<OnceCell<Arc<dyn Provider>>>,
-    signer: Arc<OnceCell<Arc<MediaSigner>>>,
+    /// Built when first needed, as most functions never ask the provider, and again when its secret has changed.
+    provider: Made<dyn Provider>,
+    /// For tests: instead of one with our key.
+    other_provider: Option<Arc<dyn Provider>>,
+    signer: Made<MediaSigner>,
 }
 
 /// Media can't be signed.
@@ -80,6 +102,7 @@ impl Platform {
             secrets: Secrets::new(&config, env.get("AWS_SESSION_TOKEN"), http.clone()),
             http,
             provider: Arc::default(),
+            other_provider: None,
             signer: Arc::default(),
             clock,
             config,
@@ -91,12 +114,15 @@ impl Platform {
     /// # Errors
     /// When the key can't be read.
     pub async fn provider(&self) -> Result<Arc<dyn Provider>, StepError> {
-        let provider = self.provider.get_or_try_init(|| async {
-            let key = self.secrets.get(SecretName::FalKey).await?;
-            let fal = Fal::new(self.http.clone(), self.config.fal_queue.clone(), &self.config.fal_media_origins, key)?;
+        if let Some(other) = &self.other_provider {
+            return Ok(other.clone());
+        }
+        let key = self.secrets.get(SecretName::FalKey).await?;
+        let make = |key: &SecretString| {
+            let fal = Fal::new(self.http.clone(), self.config.fal_queue.clone(), &self.config.fal_media_origins, key.clone())?;
             Ok::<_, StepError>(Arc::new(fal) as Arc<dyn Provider>)
-        });
-        provider.await.cloned()
+        };
+        made_of(&self.provider, key, make).await
     }
 
     /// What signs media cookies and addresses.
@@ -104,19 +130,25 @@ impl Platform {
     /// # Errors
     /// When the key can't be read or is no key.
     pub async fn signer(&self) -> Result<Arc<MediaSigner>, SignerError> {
-        let signer = self.signer.get_or_try_init(|| async {
-            let pem = self.secrets.get(SecretName::MediaSigningKey).await?;
-            Ok::<_, SignerError>(Arc::new(MediaSigner::new(pem.expose_secret(), &self.config.media_key_pair, &self.config.origin)?))
-        });
-        signer.await.cloned()
+        let pem = self.secrets.get(SecretName::MediaSigningKey).await?;
+        let make = |pem: &SecretString| Ok(Arc::new(MediaSigner::of(pem.expose_secret(), &self.config.media_keys, &self.config.origin)?));
+        made_of(&self.signer, pem, make).await
     }
 
     /// The platform with another provider: for tests, and for whoever adds one.
     #[must_use]
     pub fn with_provider(mut self, provider: Arc<dyn Provider>) -> Self {
-        self.provider = Arc::new(OnceCell::new_with(Some(provider)));
+        self.other_provider = Some(provider);
         self
     }
+}
+
+/// The table `name` alone, as the variables of `env` reach it: for an operator's command, which has no other configuration.
+///
+/// # Errors
+/// [`ConfigError`] when region or credentials are missing.
+pub fn table(env: &Env, name: &str) -> Result<Db, ConfigError> {
+    Ok(Db::new(&sdk_config(env)?, env, name))
 }
 
 /// Credentials come from the sandbox's variables and live as long as it does: no provider chain, no metadata service.

@@ -178,7 +178,8 @@ async fn nothing_private_is_in_any_log_line() {
     let page: Vec<(&str, &str)> = page_headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let scopes = vec![Scope::Read, Scope::Generate, Scope::Share];
     let port = tour.origin.rsplit(':').next().unwrap().parse().unwrap();
-    let token = local::operator::make_token(&Options { port, ..Options::new(tour.data()) }, "ada@example.com", scopes).await.unwrap();
+    let place = local::operator::Place::from(Options { port, ..Options::new(tour.data()) });
+    let token = place.make_token("ada@example.com", scopes).await.unwrap();
     let token = token.expose_secret().to_owned();
     tour.secret("token", &token);
     let ada = tour.client(&token);

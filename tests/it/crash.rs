@@ -62,7 +62,7 @@ fn free_port() -> u16 {
 /// A person of the edition that runs on `port`.
 async fn ada(root: &Path, port: u16) -> Client {
     let options = Options { port, ..Options::new(root.join("data")) };
-    let token = local::operator::make_token(&options, "ada@example.com", vec![Scope::Read, Scope::Generate]).await.unwrap();
+    let token = local::operator::Place::from(options).make_token("ada@example.com", vec![Scope::Read, Scope::Generate]).await.unwrap();
     Client::of(platform(root).http, &format!("http://localhost:{port}"), token.expose_secret())
 }
 

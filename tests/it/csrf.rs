@@ -1,6 +1,7 @@
 //! What another site can make a signed-in browser do: nothing. Every combination of what browsers send, on the running product.
 
 use http::{Method, StatusCode};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::world::{World, picture};
@@ -58,7 +59,8 @@ async fn another_site_can_make_a_signed_in_browser_change_nothing() {
                 for custom in [true, false] {
                     // What the call would change is so that the change would show.
                     if *method == Method::POST {
-                        db.trash_asset(user, id, world.clock.now()).await.unwrap();
+                        let now = world.clock.now();
+                        db.trash_asset(user, id, now, now + SignedDuration::from_hours(24)).await.unwrap();
                     } else {
                         db.restore_asset(user, id).await.unwrap();
                     }

@@ -65,7 +65,7 @@ async fn an_address_opens_what_it_was_signed_for_and_nothing_else() {
 fn forger(world: &World) -> MediaSigner {
     use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
     let pem = p256::SecretKey::from_slice(&shared::id::random::<32>()).unwrap().to_pkcs8_pem(LineEnding::LF).unwrap();
-    MediaSigner::new(&pem, &world.platform.config.media_key_pair, world.edition.origin()).unwrap()
+    MediaSigner::new(&pem, &world.platform.config.media_keys[0].id, world.edition.origin()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,11 @@
-//! The function `admin`: the administrators' console. Nothing is administered over HTTP yet: every call is answered as unknown.
-//! Admins are made by the operator's command.
+//! The function `admin`: the administrators' console. People and the audit log.
+//!
+//! Who is an admin is read from their record on every request; nobody becomes one here first: the operator's command makes the
+//! first ones. Every change is written in one transaction with its line in the audit log, which nothing here can change.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop"))]
+
+mod audit;
+mod users;
 
 use shared::runtime::Platform;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,5 +17,5 @@ pub fn router(platform: &Platform) -> axum::Router {
 
 /// The routes with their descriptions.
 pub fn routes() -> OpenApiRouter<Platform> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().merge(users::routes()).merge(audit::routes())
 }

@@ -4,6 +4,7 @@
 //! `shared::auth`; here are the routes.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop"))]
 
+mod exports;
 mod me;
 mod sessions;
 mod sign_in;
@@ -21,7 +22,10 @@ pub fn routes() -> OpenApiRouter<Platform> {
         .routes(routes!(sign_in::begin_sign_in))
         .routes(routes!(sign_in::finish_sign_in))
         .routes(routes!(sign_in::sign_out))
-        .routes(routes!(me::get_me))
+        .routes(routes!(me::get_me, me::delete_me))
+        .routes(routes!(me::restore_me))
+        .routes(routes!(exports::list_exports, exports::create_export))
+        .routes(routes!(exports::get_export))
         .routes(routes!(sessions::list_sessions, sessions::end_other_sessions))
         .routes(routes!(sessions::end_session))
         .routes(routes!(tokens::list_tokens, tokens::create_token))

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use shared::auth::cookie::{self, SameSite};
 use shared::auth::oidc::Issuer;
 use shared::auth::sign_in::{self, Callback, SignInError};
-use shared::auth::{Denied, Via, authenticate, csrf};
+use shared::auth::{Denied, Via, authenticate_leaving, csrf};
 use shared::http::arrival::{CALLBACKS, SIGN_INS};
 use shared::http::{ApiError, ApiQuery, ApiResult, Visitor};
 use shared::media::signed::MediaSigner;
@@ -55,7 +55,7 @@ pub(crate) async fn begin_sign_in(
 /// Come back from the issuer.
 ///
 /// Begins a session and leads to where the sign-in began. What went wrong is said at `/?problem=<code>`: `sign-in-expired`,
-/// `sign-in-cancelled`, `sign-in-failed`, `email-unverified`, `email-domain`, `suspended`, `deleting`, `unavailable`.
+/// `sign-in-cancelled`, `sign-in-failed`, `email-unverified`, `email-domain`, `suspended`, `unavailable`.
 #[utoipa::path(get, path = "/auth/callback", tag = "sign-in", security(()),
     params(("code" = Option<String>, Query), ("state" = Option<String>, Query), ("error" = Option<String>, Query), ("iss" = Option<String>, Query)),
     responses((status = 302, description = "To where the sign-in began, with the session's cookie, or to a page that says what went wrong.")))]
@@ -90,14 +90,14 @@ pub(crate) async fn finish_sign_in(
 pub(crate) async fn sign_out(State(platform): State<Platform>, method: Method, headers: HeaderMap) -> ApiResult<Response> {
     // Also without a session: another site must not be able to have the cookies removed.
     csrf::check(&method, &headers, &platform.config.origin)?;
-    match authenticate(&platform, &method, &headers).await {
+    match authenticate_leaving(&platform, &method, &headers).await {
         Ok(current) => match current.via {
             Via::Session(session) => {
                 platform.db.end_session(current.user.id, session).await?;
             }
             Via::Token { .. } => return Err(ApiError::forbidden("A token is revoked, not signed out.")),
         },
-        Err(Denied::SignedOut | Denied::Suspended) => {}
+        Err(Denied::SignedOut | Denied::Suspended | Denied::Deleting) => {}
         Err(denied) => return Err(denied.into()),
     }
     Ok((StatusCode::NO_CONTENT, set_cookies(gone())).into_response())

@@ -261,7 +261,8 @@ async fn edit_asset(
 #[utoipa::path(delete, path = "/api/v1/assets/{id}", tag = "Library", params(("id" = String, Path)), responses((status = 204)))]
 async fn delete_asset(user: CurrentUser, State(platform): State<Platform>, ApiPath(id): ApiPath<AssetId>) -> ApiResult<StatusCode> {
     user.require(Scope::Generate)?;
-    let known = platform.db.trash_asset(user.id(), id, platform.clock.now()).await?;
+    let now = platform.clock.now();
+    let known = platform.db.trash_asset(user.id(), id, now, now + SignedDuration::from_secs(platform.config.deadlines.trash)).await?;
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found()) }
 }
 

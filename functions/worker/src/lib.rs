@@ -3,14 +3,18 @@
 //! Woken every minute to look at what is due, and by the queue `tasks` to do it sooner: starting waiting calls, polling.
 //! Whatever is lost elsewhere, a webhook, a message, a reply, only costs time, because it is found here.
 
+use std::time::Duration;
+
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use serde_json::Value;
-use shared::jobs::{Jobs, StepError};
+use shared::jobs::{self, Jobs, Pace, StepError};
 use shared::queue::{JobError, Task, run_batch};
 use shared::runtime::Platform;
 
 /// Tasks worked on at once: they wait for the provider, not for the processor.
 const AT_ONCE: usize = 10;
+/// How long a long task goes on before it leaves the rest to a next one: well below the function's own 10 minutes.
+const RUN: Duration = Duration::from_secs(240);
 
 /// Works on a batch of tasks.
 pub async fn handle(platform: &Platform, event: SqsEvent) -> SqsBatchResponse {
@@ -25,6 +29,8 @@ async fn work(platform: &Platform, task: Task) -> Result<(), StepError> {
             None => Ok(()),
         },
         Task::Poll { call, polls } => jobs.poll(call, polls).await,
+        Task::Export { user, export } => jobs::export(platform, user, export, Pace::USUAL).await,
+        Task::Delete { user } => jobs.delete_user(user, RUN).await,
     }
 }
 

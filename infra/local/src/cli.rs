@@ -13,7 +13,8 @@ use shared::domain::user::{Role, Scope};
 use tracing_subscriber::EnvFilter;
 
 use crate::edge::PublicOrigin;
-use crate::{Edition, GOOGLE, Options, SignInClient, check, functions, operator, site};
+use crate::operator::Place;
+use crate::{Edition, GOOGLE, Options, SignInClient, check, data_folder, functions, operator, site};
 
 /// AI Image Generator on one machine: the web app, the API and everything behind them in one process.
 ///
@@ -27,6 +28,10 @@ pub struct Cli {
     /// The data folder; it is made when it is missing, readable by its owner only.
     #[arg(long, global = true, default_value = "./data", value_name = "FOLDER")]
     data: PathBuf,
+    /// For token, admin and user: a table on AWS instead of a data folder, reached with `AWS_REGION` and the credentials in
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
+    #[arg(long, global = true, conflicts_with = "data", value_name = "NAME")]
+    table: Option<String>,
     #[command(flatten)]
     serve: Serve,
     #[command(subcommand)]
@@ -92,8 +97,18 @@ enum Command {
     /// Say who is an admin.
     #[command(subcommand)]
     Admin(Admin),
+    /// Look at somebody, suspend or delete them, or let them in again.
+    #[command(subcommand)]
+    User(User),
     /// Say what is configured, and ask each service whether it works. Changes nothing; fails when something must be mended.
     Check,
+    /// Exchange a key that the edition has made itself, while it runs or not. The new one is used within five minutes; what was made
+    /// with the old one is accepted until the next exchange.
+    Rotate {
+        /// Which key.
+        #[arg(value_parser = data_folder::OWN_KEYS)]
+        key: String,
+    },
     /// Write the data folder to one file, while the edition runs or not.
     Backup {
         /// The new file. It holds keys and everything that users have made: keep it safe.
@@ -122,6 +137,31 @@ enum Admin {
     List,
 }
 
+#[derive(Debug, Subcommand)]
+enum User {
+    /// Say who somebody is.
+    Show {
+        /// E-mail address or id of the person.
+        person: String,
+    },
+    /// Keep somebody out: their sessions end, their tokens are refused, their links are gone. It holds from their next request.
+    Suspend {
+        /// E-mail address or id of the person.
+        person: String,
+    },
+    /// Let somebody in again who was suspended, or is about to be deleted.
+    Restore {
+        /// E-mail address or id of the person.
+        person: String,
+    },
+    /// Delete somebody with everything that is theirs. They are out at once; prints when the deletion begins, a day later, until
+    /// which they can be restored.
+    Delete {
+        /// E-mail address or id of the person.
+        person: String,
+    },
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -129,14 +169,17 @@ impl Cli {
     /// One message that says what is in the way and, where it can, what to do about it.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
-            None => serve(self.data, self.serve),
-            Some(Command::Serve(arguments)) => serve(self.data, arguments),
             Some(Command::Token { person, scopes }) => {
-                let secret = in_runtime(operator::make_token(&operator_options(self.data)?, &person, scopes))?;
+                let secret = in_runtime(place(self.data, self.table)?.make_token(&person, scopes))?;
                 print(secret.expose_secret())
             }
-            Some(Command::Admin(command)) => admin(&operator_options(self.data)?, command),
+            Some(Command::Admin(command)) => admin(&place(self.data, self.table)?, command),
+            Some(Command::User(command)) => user(&place(self.data, self.table)?, command),
+            _ if self.table.is_some() => anyhow::bail!("--table is for token, admin and user"),
+            None => serve(self.data, self.serve),
+            Some(Command::Serve(arguments)) => serve(self.data, arguments),
             Some(Command::Check) => probe(&operator_options(self.data)?),
+            Some(Command::Rotate { key }) => Ok(data_folder::exchange_key(&self.data, &key)?),
             Some(Command::Backup { file }) => Ok(operator::backup(&self.data, &file)?),
             Some(Command::Restore { file }) => Ok(operator::restore(&file, &self.data)?),
         }
@@ -157,11 +200,28 @@ fn operator_options(data: PathBuf) -> anyhow::Result<Options> {
     })
 }
 
-fn admin(options: &Options, command: Admin) -> anyhow::Result<()> {
+/// Where the records are.
+fn place(data: PathBuf, table: Option<String>) -> anyhow::Result<Place> {
+    Ok(match table {
+        Some(name) => Place::Table { name, variables: std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect() },
+        None => operator_options(data)?.into(),
+    })
+}
+
+fn admin(place: &Place, command: Admin) -> anyhow::Result<()> {
     match command {
-        Admin::Add { person } => in_runtime(operator::set_role(options, &person, Role::Admin)).map(drop),
-        Admin::Remove { person } => in_runtime(operator::set_role(options, &person, Role::User)).map(drop),
-        Admin::List => in_runtime(operator::admins(options))?.iter().try_for_each(|user| print(&format!("{} {}", user.id, user.email))),
+        Admin::Add { person } => in_runtime(place.set_role(&person, Role::Admin)).map(drop),
+        Admin::Remove { person } => in_runtime(place.set_role(&person, Role::User)).map(drop),
+        Admin::List => in_runtime(place.admins())?.iter().try_for_each(|user| print(&format!("{} {}", user.id, user.email))),
+    }
+}
+
+fn user(place: &Place, command: User) -> anyhow::Result<()> {
+    match command {
+        User::Show { person } => print(&operator::describe(&in_runtime(place.user(&person))?)),
+        User::Suspend { person } => in_runtime(place.suspend(&person)).map(drop),
+        User::Restore { person } => in_runtime(place.restore(&person)).map(drop),
+        User::Delete { person } => print(&in_runtime(place.delete(&person))?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     }
 }
 
@@ -311,6 +371,11 @@ mod tests {
         assert_eq!(cli.data, PathBuf::from("/d"));
         let cli = Cli::try_parse_from(["local", "serve", "--port", "0"]).unwrap();
         assert!(matches!(cli.command, Some(Command::Serve(Serve { port: 0, .. }))));
+        let cli = Cli::try_parse_from(["local", "user", "suspend", "a@b.c", "--table", "t"]).unwrap();
+        assert_eq!(cli.table.as_deref(), Some("t"));
+        Cli::try_parse_from(["local", "admin", "list", "--table", "t", "--data", "/d"]).unwrap_err();
+        let error = Cli::try_parse_from(["local", "--table", "t", "check"]).unwrap().run().unwrap_err();
+        assert!(error.to_string().contains("--table is for"), "{error}");
         Cli::try_parse_from(["local", "--port", "99999"]).unwrap_err();
         Cli::try_parse_from(["local", "nonsense"]).unwrap_err();
     }

@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
 use shared::id::random_base62;
+use shared::runtime::Platform;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -256,10 +257,13 @@ impl Edition {
             let stop = until(&self.stop_services.subscribe());
             self.back.spawn(async move { provider.run(stop).await });
         }
+        let environment = self.any_environment().cloned().unwrap_or_default();
+        // As the functions read them, so that the edge knows a key that was exchanged as soon as they do.
+        let keys = Platform::connect_at(&environment, options.clock.clone())?.secrets;
         let edge = Edge {
             behaviours: Edge::behaviours(template.behaviours(&self.services.values)?),
             gateway: gateway(template, &functions, &options.clock),
-            media: media(&self.services, secrets, &self.origin, &options.clock)?,
+            media: media(&self.services, keys, &self.origin, &options.clock),
             site,
             issuer: options.sign_in.is_none().then(|| issuer(&self.origin, secrets, &self.folder, &options.clock)),
             provider: self.provider.as_ref().map(|stand_in| stand_in.0.router()),

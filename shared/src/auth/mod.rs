@@ -46,6 +46,9 @@ pub enum Denied {
     /// The account is suspended.
     #[error("the account is suspended")]
     Suspended,
+    /// The account is about to be deleted.
+    #[error("the account is being deleted")]
+    Deleting,
     /// A session's request that our own pages wouldn't send.
     #[error("cross-site request: {0}")]
     CrossSite(&'static str),
@@ -57,7 +60,7 @@ pub enum Denied {
     Table(#[from] DbError),
 }
 
-/// Somebody who is signed in and not suspended.
+/// Somebody who is signed in and not suspended; nor, unless somebody asked for that, about to be deleted.
 #[derive(Clone, Debug)]
 pub struct CurrentUser {
     /// Their record, as it is now.
@@ -125,6 +128,16 @@ impl CurrentUser {
 /// # Errors
 /// [`Denied`].
 pub async fn authenticate(platform: &Platform, method: &Method, headers: &HeaderMap) -> Result<CurrentUser, Denied> {
+    let current = authenticate_leaving(platform, method, headers).await?;
+    if current.user.status == Status::Deleting { Err(Denied::Deleting) } else { Ok(current) }
+}
+
+/// As [`authenticate`], and also lets in a browser of somebody who is about to be deleted: for the few routes by which they see
+/// that, and come back. Their tokens stay outside.
+///
+/// # Errors
+/// [`Denied`].
+pub async fn authenticate_leaving(platform: &Platform, method: &Method, headers: &HeaderMap) -> Result<CurrentUser, Denied> {
     if headers.contains_key(header::AUTHORIZATION) {
         return by_token(platform, headers).await;
     }
@@ -141,7 +154,9 @@ async fn by_session(platform: &Platform, cookie: &str) -> Result<CurrentUser, De
     if session.epoch != user.epoch || session.is_over(user.role, now) {
         return Err(Denied::SignedOut);
     }
-    let user = admitted(user)?;
+    if user.status == Status::Suspended {
+        return Err(Denied::Suspended);
+    }
     if session.wants_touch(now) {
         platform.db.touch_session(&hash, now).await;
     }
@@ -165,17 +180,14 @@ async fn by_token(platform: &Platform, headers: &HeaderMap) -> Result<CurrentUse
     if token.is_over(now) {
         return Err(Denied::SignedOut);
     }
-    let user = admitted(platform.db.user(token.user).await?.ok_or(Denied::SignedOut)?)?;
+    let user = platform.db.user(token.user).await?.ok_or(Denied::SignedOut)?;
+    match user.status {
+        Status::Active => {}
+        Status::Suspended => return Err(Denied::Suspended),
+        Status::Deleting => return Err(Denied::Deleting),
+    }
     if token.wants_touch(now) {
         platform.db.touch_token(&hash, now).await;
     }
     Ok(CurrentUser { user, via: Via::Token { id: token.id, scopes: token.scopes } })
-}
-
-fn admitted(user: User) -> Result<User, Denied> {
-    match user.status {
-        Status::Active => Ok(user),
-        Status::Suspended => Err(Denied::Suspended),
-        Status::Deleting => Err(Denied::SignedOut),
-    }
 }

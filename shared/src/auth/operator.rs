@@ -1,14 +1,17 @@
-//! What somebody with access to the machine, or to the account it runs in, can do: the commands `token` and `admin`.
+//! What somebody with access to the machine, or to the account it runs in, can do: the commands `token`, `admin` and `user`.
 //!
 //! Nobody becomes an admin in any other way: not by being first, not by an address in the configuration.
+
+use jiff::{SignedDuration, Timestamp};
 
 pub use super::tokens::{NewToken, create_token};
 use crate::clock::Clock;
 use crate::db::audit::Actor;
+use crate::db::deletion::NotRestored;
 use crate::db::tokens::NotMade;
-use crate::db::users::{Directory, UserChange};
+use crate::db::users::{Directory, NotChanged, UserChange};
 use crate::db::{Db, DbError};
-use crate::domain::user::{Identity, Role, User};
+use crate::domain::user::{Identity, Role, Status, User};
 use crate::id::UserId;
 
 /// Why a command can't be done.
@@ -30,6 +33,9 @@ pub enum OperatorError {
     /// The text isn't an address, or the subject is empty.
     #[error("{0} is not an e-mail address")]
     NotAnAddress(String),
+    /// Nothing is left to be restored.
+    #[error("it is too late: what is theirs is being deleted")]
+    TooLate,
     /// They have fifty tokens.
     #[error(transparent)]
     Token(#[from] NotMade),
@@ -75,6 +81,42 @@ pub async fn ensure_user(db: &Db, clock: &Clock, issuer: &str, subject: &str, em
 pub async fn set_role(db: &Db, clock: &Clock, user: UserId, role: Role) -> Result<User, OperatorError> {
     let changed = db.change_user(user, UserChange::Role(role), &Actor::operator(), clock.now()).await?;
     changed.ok_or_else(|| OperatorError::Nobody(user.to_string()))
+}
+
+/// Suspends `user`, with an audit line in the same transaction; their sessions end.
+///
+/// # Errors
+/// [`OperatorError::Nobody`] and [`OperatorError::Table`].
+pub async fn suspend(db: &Db, clock: &Clock, user: UserId) -> Result<User, OperatorError> {
+    let changed = db.change_user(user, UserChange::Status(Status::Suspended), &Actor::operator(), clock.now()).await?;
+    changed.ok_or_else(|| OperatorError::Nobody(user.to_string()))
+}
+
+/// Lets `user` in again, with an audit line in the same transaction, from being suspended or about to be deleted.
+///
+/// # Errors
+/// [`OperatorError::Nobody`], [`OperatorError::TooLate`] and [`OperatorError::Table`].
+pub async fn restore(db: &Db, clock: &Clock, user: UserId) -> Result<User, OperatorError> {
+    match db.call_off_deletion(user, false, &Actor::operator(), clock.now()).await {
+        Ok(_) | Err(NotRestored::NotTheirs | NotRestored::NotAdmin) => {}
+        Err(NotRestored::Nothing) if db.deletion(user).await?.is_some() => return Err(OperatorError::TooLate),
+        Err(NotRestored::Nothing) => {}
+        Err(NotRestored::Failed(error)) => return Err(error.into()),
+    }
+    let changed = db.change_user(user, UserChange::Status(Status::Active), &Actor::operator(), clock.now()).await?;
+    changed.ok_or_else(|| OperatorError::Nobody(user.to_string()))
+}
+
+/// Begins to delete `user` with everything that is theirs, after `grace`; the answer is when. `worker` does it.
+///
+/// # Errors
+/// [`OperatorError::Nobody`] and [`OperatorError::Table`].
+pub async fn delete(db: &Db, clock: &Clock, user: UserId, grace: SignedDuration) -> Result<Timestamp, OperatorError> {
+    let now = clock.now();
+    db.begin_deletion(user, false, &Actor::operator(), now + grace, now).await.map_err(|lost| match lost {
+        NotChanged::Failed(error) => error.into(),
+        NotChanged::Nobody | NotChanged::NotAdmin | NotChanged::Deleting => OperatorError::Nobody(user.to_string()),
+    })
 }
 
 /// All admins, a hundred at most.

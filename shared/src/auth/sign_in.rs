@@ -43,9 +43,6 @@ pub enum SignInError {
     /// An admin has suspended the account.
     #[error("the account is suspended")]
     Suspended,
-    /// The account is being deleted.
-    #[error("the account is being deleted")]
-    Deleting,
     /// Issuer or table didn't answer.
     #[error("signing in is not possible right now")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -61,7 +58,6 @@ impl SignInError {
             Self::Unverified => "email-unverified",
             Self::Domain => "email-domain",
             Self::Suspended => "suspended",
-            Self::Deleting => "deleting",
             Self::Unavailable(_) => "unavailable",
         }
     }
@@ -166,10 +162,9 @@ pub async fn finish(
         return Err(SignInError::Domain);
     }
     let user = platform.db.sign_in(&vouched.identity, now).await?;
-    match user.status {
-        Status::Active => {}
-        Status::Suspended => return Err(SignInError::Suspended),
-        Status::Deleting => return Err(SignInError::Deleting),
+    // Who is about to be deleted may come in to see that, and to come back.
+    if user.status == Status::Suspended {
+        return Err(SignInError::Suspended);
     }
     let cookie = begin_session(platform, &user, user_agent).await?;
     Ok(Finished { next: login.next, cookie, user })

@@ -7,6 +7,7 @@ use super::expr::{n, s};
 use super::keys::AssetList;
 use super::{Cond, Db, DbError, Item, Lost, Range, Write, attribute, encode, jobs, keys, stamp};
 use crate::domain::asset::{Asset, PosterState, Thumbnail};
+use crate::domain::words;
 use crate::id::{AssetId, UserId};
 
 /// Which part of the library to read.
@@ -103,15 +104,13 @@ impl Db {
         self.written(writes, user, id).await
     }
 
-    /// Moves an asset to the trash; `false` when there is no such asset. Doing it again changes nothing.
+    /// Moves an asset to the trash, which is emptied of it at `due`; `false` when there is no such asset. Doing it again puts that
+    /// off and changes nothing else.
     ///
     /// # Errors
     /// [`DbError`] when the table can't be written.
-    pub async fn trash_asset(&self, user: UserId, id: AssetId, now: Timestamp) -> Result<bool, DbError> {
-        let writes = vec![
-            enter(keys::asset_entry(user, &AssetList::Trash, id)),
-            Write::update(keys::asset(user, id), Cond::Exists).set_once("deleted_at", s(now)),
-        ];
+    pub async fn trash_asset(&self, user: UserId, id: AssetId, now: Timestamp, due: Timestamp) -> Result<bool, DbError> {
+        let writes = vec![in_trash(user, id, due), Write::update(keys::asset(user, id), Cond::Exists).set_once("deleted_at", s(now))];
         Ok(self.written(writes, user, id).await?.is_some())
     }
 
@@ -127,13 +126,61 @@ impl Db {
         self.written(writes, user, id).await
     }
 
-    /// Enters an asset below its words, so that search finds it. Doing it again changes nothing.
+    /// Says when `worker` looks at an entry of the trash again. Losing: it was taken out.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be written.
+    pub async fn postpone_trash(&self, user: UserId, id: AssetId, due: Timestamp) -> Result<(), DbError> {
+        let write = Write::update(keys::asset_entry(user, &AssetList::Trash, id), Cond::Exists);
+        let write = jobs::open_index(id, due).into_iter().fold(write, |write, (name, value)| write.set(name, value));
+        match self.write(write).await {
+            Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
+            Err(Lost::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Deletes an asset that is in the trash, and its entries in lists but the trash's own, by which `worker` finds what is left to
+    /// do. Condition: it was trashed when it was read; losing is `false`, and means that it was taken out, or is gone.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be written.
+    pub(crate) async fn delete_trashed(&self, asset: &Asset) -> Result<bool, DbError> {
+        let Some(deleted_at) = asset.deleted_at else { return Ok(false) };
+        let mut writes = vec![Write::delete(keys::asset(asset.user, asset.id), Cond::Eq("deleted_at", s(deleted_at)))];
+        let lists = lists_of(asset).filter(|list| !matches!(list, AssetList::Trash));
+        writes.extend(lists.map(|list| Write::delete(keys::asset_entry(asset.user, &list, asset.id), always())));
+        match self.transact(writes).await {
+            Ok(()) => Ok(true),
+            Err(Lost::Condition { .. }) => Ok(false),
+            Err(Lost::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Takes an asset off the list of the trash once nothing is left of it. Condition: the asset is gone; losing means that it came
+    /// back, which nothing does.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be written.
+    pub(crate) async fn leave_trash(&self, user: UserId, id: AssetId) -> Result<(), DbError> {
+        let writes = vec![
+            Write::check(keys::asset(user, id), Cond::NoItem),
+            Write::delete(keys::asset_entry(user, &AssetList::Trash, id), always()),
+        ];
+        match self.transact(writes).await {
+            Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
+            Err(Lost::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Enters an asset below its words, so that search finds it. Doing it again changes nothing. Condition: the asset is there;
+    /// losing means that it was deleted, and nothing may be left of it.
     ///
     /// # Errors
     /// [`DbError`] when the table can't be written.
     pub async fn index_words(&self, asset: &Asset, words: &[String]) -> Result<(), DbError> {
         let entries = words.iter().map(|word| enter(keys::asset_entry(asset.user, &AssetList::Word(word.clone()), asset.id)));
-        match self.transact(entries.collect()).await {
+        let there = Write::check(keys::asset(asset.user, asset.id), Cond::Exists);
+        match self.transact(std::iter::once(there).chain(entries).collect()).await {
             Ok(()) | Err(Lost::Condition { .. }) => Ok(()),
             Err(Lost::Failed(error)) => Err(error),
         }
@@ -196,6 +243,21 @@ fn enter(key: keys::Key) -> Write {
     let mut item = Item::new();
     stamp(&mut item, "entry");
     Write::put(key, item, always())
+}
+
+/// The trash's own entry: it is open work, due when the asset is to be deleted for good.
+fn in_trash(user: UserId, id: AssetId, due: Timestamp) -> Write {
+    let mut item = Item::new();
+    stamp(&mut item, "entry");
+    item.extend(jobs::open_index(id, due));
+    Write::put(keys::asset_entry(user, &AssetList::Trash, id), item, always())
+}
+
+/// Every list that an asset may be entered in.
+pub(crate) fn lists_of(asset: &Asset) -> impl Iterator<Item = AssetList> {
+    let words = words::of_asset(asset).into_iter().map(AssetList::Word);
+    let collections = asset.collections.clone().into_iter().map(AssetList::Collection);
+    [AssetList::Favourites, AssetList::Trash].into_iter().chain(words).chain(collections)
 }
 
 /// For writes that are the same however often they happen.

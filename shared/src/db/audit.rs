@@ -4,27 +4,48 @@ use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::required as millis;
 use serde::{Deserialize, Serialize};
 
+use super::expr::s;
 use super::{Cond, Db, DbError, Page, Range, Write, encode, keys, stamp};
-use crate::id::RecordId;
+use crate::domain::user::{Role, Status};
+use crate::id::{RecordId, UserId};
 
 /// Who does something privileged, and through which request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
-    /// `user:{id}` or `operator`.
+    /// `user:{id}`, `operator` or `worker`.
     pub name: String,
     /// The request's id; an operator's command has none.
     pub request_id: Option<String>,
+    /// Who must still be an admin when it is done.
+    admin: Option<UserId>,
 }
 
 impl Actor {
     /// Somebody with access to the machine or the account it runs in.
     pub fn operator() -> Self {
-        Self { name: "operator".to_owned(), request_id: None }
+        Self { name: "operator".to_owned(), request_id: None, admin: None }
+    }
+
+    /// What does by itself what was asked for before.
+    pub fn worker() -> Self {
+        Self { name: "worker".to_owned(), request_id: None, admin: None }
     }
 
     /// An admin, through a request.
-    pub fn admin(user: crate::id::UserId, request_id: &str) -> Self {
-        Self { name: format!("user:{user}"), request_id: Some(request_id.to_owned()) }
+    pub fn admin(user: UserId, request_id: &str) -> Self {
+        Self { admin: Some(user), ..Self::person(user, request_id) }
+    }
+
+    /// Somebody in their own affairs, through a request.
+    pub fn person(user: UserId, request_id: &str) -> Self {
+        Self { name: format!("user:{user}"), request_id: Some(request_id.to_owned()), admin: None }
+    }
+
+    /// The admin, and what must still be so when their act is written. Losing: they were demoted or suspended since the request
+    /// began.
+    pub(crate) fn still_admin(&self) -> Option<(UserId, Cond)> {
+        let active = Cond::Eq("status", s(Status::Active.as_str()));
+        self.admin.map(|user| (user, Cond::Eq("role", s(Role::Admin.as_str())).and(active)))
     }
 }
 

@@ -437,6 +437,12 @@ pub enum Due {
     Call(CallId),
     /// A video without a poster.
     Poster(UserId, crate::id::AssetId),
+    /// What is in the trash.
+    Trash(UserId, crate::id::AssetId),
+    /// The deletion of a person.
+    Deletion(UserId),
+    /// An export that isn't ready.
+    Export(UserId, crate::id::RecordId),
 }
 
 impl Due {
@@ -444,7 +450,17 @@ impl Due {
         if let Some(id) = key.pk.strip_prefix("CALL#") {
             return id.parse().ok().map(Self::Call);
         }
-        let user = key.pk.strip_prefix("USER#")?.parse().ok()?;
+        let partition = key.pk.strip_prefix("USER#")?;
+        if let Some(user) = partition.strip_suffix(keys::TRASH) {
+            return Some(Self::Trash(user.parse().ok()?, key.sk.parse().ok()?));
+        }
+        let user = partition.parse().ok()?;
+        if key.sk == keys::DELETION {
+            return Some(Self::Deletion(user));
+        }
+        if let Some(export) = key.sk.strip_prefix(keys::EXPORTS) {
+            return export.parse().ok().map(|export| Self::Export(user, export));
+        }
         let asset = key.sk.strip_prefix(keys::ASSETS)?.parse().ok()?;
         Some(Self::Poster(user, asset))
     }

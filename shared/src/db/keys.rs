@@ -57,8 +57,17 @@ fn of_user(user: UserId, sk: impl Into<String>) -> Key {
 
 /// A person's record.
 pub fn user(user: UserId) -> Key {
-    of_user(user, "PROFILE")
+    of_user(user, PROFILE)
 }
+/// The sort key of every [`user`].
+pub const PROFILE: &str = "PROFILE";
+
+/// The deletion of a person that is under way.
+pub fn deletion(user: UserId) -> Key {
+    of_user(user, DELETION)
+}
+/// The sort key of every [`deletion`].
+pub const DELETION: &str = "DELETION";
 
 /// Who signs in: (`iss`, `sub`), hashed, because both may hold any character.
 pub fn identity(issuer: &str, subject: &str) -> Key {
@@ -215,11 +224,14 @@ pub enum AssetList {
 pub fn asset_list(user: UserId, list: &AssetList) -> String {
     match list {
         AssetList::Favourites => format!("USER#{user}#FAVOURITES"),
-        AssetList::Trash => format!("USER#{user}#TRASH"),
+        AssetList::Trash => format!("USER#{user}{TRASH}"),
         AssetList::Word(word) => format!("USER#{user}#WORD#{word}"),
         AssetList::Collection(collection) => format!("USER#{user}#COLLECTION#{collection}"),
     }
 }
+
+/// What the partition of every trash ends with.
+pub const TRASH: &str = "#TRASH";
 
 /// An asset's entry in a list.
 pub fn asset_entry(user: UserId, list: &AssetList, asset: AssetId) -> Key {
@@ -235,13 +247,17 @@ pub const COLLECTIONS: &str = "COLLECTION#";
 
 /// A file on its way in.
 pub fn upload(user: UserId, upload: UploadId) -> Key {
-    of_user(user, format!("UPLOAD#{upload}"))
+    of_user(user, format!("{UPLOADS}{upload}"))
 }
+/// What every [`upload`] begins with.
+pub const UPLOADS: &str = "UPLOAD#";
 
 /// An export of everything a person has.
 pub fn export(user: UserId, export: RecordId) -> Key {
-    of_user(user, format!("EXPORT#{export}"))
+    of_user(user, format!("{EXPORTS}{export}"))
 }
+/// What every [`export`] begins with.
+pub const EXPORTS: &str = "EXPORT#";
 
 /// A short link.
 pub fn link(key: &str) -> Key {
@@ -281,6 +297,13 @@ pub fn asset_link(user: UserId, asset: AssetId, key: &str) -> Key {
 pub fn asset_links(asset: AssetId) -> String {
     format!("ASSETLINK#{asset}#")
 }
+
+/// A link that its owner has ended, as long as something of it is kept.
+pub fn ended_link(user: UserId, key: &str) -> Key {
+    of_user(user, format!("{ENDED_LINKS}{key}"))
+}
+/// What every [`ended_link`] begins with.
+pub const ENDED_LINKS: &str = "ENDEDLINK#";
 
 /// The partition of what admins changed about models; sort keys are model ids.
 pub const MODELS: &str = "MODELS";

@@ -175,8 +175,13 @@ impl Db {
             .set("ttl", n((now + REMEMBERED).as_second()))
             .remove("password")
             .remove("note");
+        let mut pointer = encode(&Pointer { key: link.key.clone() })?;
+        stamp(&mut pointer, "ended-link");
+        pointer.insert("ttl".to_owned(), n((now + VISITS_KEPT).as_second()));
         let writes = vec![
             tombstone,
+            // So that what is kept of it goes with the account.
+            Write::put(keys::ended_link(user, &link.key), pointer, always()),
             Write::delete(keys::user_link(user, link.made), always()),
             Write::delete(keys::asset_link(user, link.asset, &link.key), always()),
             Write::update(keys::user(user), Cond::Exists).add("links", -1),

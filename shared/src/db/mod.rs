@@ -6,6 +6,8 @@
 pub mod assets;
 pub mod audit;
 pub mod budgets;
+pub mod deletion;
+pub mod exports;
 mod expr;
 pub mod jobs;
 pub mod keys;

@@ -103,6 +103,11 @@ pub(super) fn count_upload(user: UserId, date: &str, most: u32, ttl: i64) -> Opt
     Some(take(keys::day(user, date), "uploads", 1, most)?.set("ttl", n(ttl)))
 }
 
+/// Counts an export of the day, of at most `most`. Losing: there were as many.
+pub(super) fn count_export(user: UserId, date: &str, most: u32, ttl: i64) -> Option<Write> {
+    Some(take(keys::day(user, date), "exports", 1, most)?.set("ttl", n(ttl)))
+}
+
 /// Takes a slot. Losing: as many calls run as may.
 pub(super) fn take_slot(user: UserId, video: bool, limits: &Limits) -> Option<Write> {
     let room = |limit: u32| limit.checked_sub(1);

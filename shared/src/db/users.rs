@@ -14,7 +14,7 @@ use crate::domain::user::{Identity, Role, Status, User};
 use crate::id::{UserId, random_base62};
 
 /// How often a write that met another one is tried again from what is there now.
-const ATTEMPTS: usize = 4;
+pub(super) const ATTEMPTS: usize = 4;
 /// A repeated sign-in within this time writes nothing unless something changed.
 const SIGN_IN_PACE: SignedDuration = SignedDuration::from_mins(1);
 /// Base62 characters of a media prefix: 131 bits.
@@ -42,6 +42,23 @@ pub enum UserChange {
     Status(Status),
     /// How much; `None` goes back to the configured limits.
     Limits(Option<Limits>),
+}
+
+/// Why somebody wasn't changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotChanged {
+    /// There is no such person.
+    #[error("there is no such person")]
+    Nobody,
+    /// The admin who wants it isn't one any more.
+    #[error("the actor is no admin any more")]
+    NotAdmin,
+    /// They are about to be deleted, which has its own ways in and out.
+    #[error("the person is being deleted")]
+    Deleting,
+    /// The table failed.
+    #[error(transparent)]
+    Failed(#[from] DbError),
 }
 
 #[derive(Deserialize)]
@@ -151,35 +168,63 @@ impl Db {
         self.get_many(&keys).await
     }
 
-    /// Changes somebody and writes the audit line in the same transaction. Condition: what is changed is as it was read, so that
-    /// the line's *before* is true; losing means that somebody else changed it, and it is read again. `None` when there is
-    /// nobody. What is already so is answered without a write and without a line.
+    /// As [`Db::change_user_at_once`], one change by an operator; `None` when there is nobody.
     ///
     /// # Errors
     /// [`DbError`].
     pub async fn change_user(&self, user: UserId, change: UserChange, actor: &Actor, now: Timestamp) -> Result<Option<User>, DbError> {
+        match self.change_user_at_once(user, &[change], actor, now).await {
+            Ok(user) => Ok(Some(user)),
+            Err(NotChanged::Nobody) => Ok(None),
+            Err(lost @ (NotChanged::NotAdmin | NotChanged::Deleting)) => Err(DbError::Refused(lost.into())),
+            Err(NotChanged::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Changes somebody, with an audit line for each thing that changes, in one transaction. Conditions: what is changed is as it
+    /// was read, so that the line's *before* is true; losing means that somebody else changed it, and it is read again. And the
+    /// actor, if it is an admin, still is one: of two admins who take the role from each other at once, one keeps it.
+    /// What is already so is answered without a write and without a line.
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub async fn change_user_at_once(
+        &self,
+        user: UserId,
+        changes: &[UserChange],
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<User, NotChanged> {
         for _ in 0..ATTEMPTS {
-            let Some(before) = self.user(user).await? else { return Ok(None) };
-            let after = changed(&before, change);
+            let before = self.user(user).await?.ok_or(NotChanged::Nobody)?;
+            let after = changes.iter().fold(before.clone(), |user, change| changed(user, *change));
             if after == before {
-                return Ok(Some(before));
+                return Ok(before);
             }
-            let mut writes = vec![change_record(&before, &after, change)?];
-            writes.push(audit::write(actor, describe(&before, &after, change)?, now)?);
-            if let UserChange::Role(role) = change {
+            if before.status != after.status && [before.status, after.status].contains(&Status::Deleting) {
+                return Err(NotChanged::Deleting);
+            }
+            let (mut writes, condition) = by(actor, &before)?;
+            let first = writes.len();
+            writes.push(change_record(&before, &after, condition)?);
+            for change in describe(&before, &after)? {
+                writes.push(audit::write(actor, change, now)?);
+            }
+            if after.role != before.role {
                 let key = keys::directory_admin(user);
-                writes.push(match role {
+                writes.push(match after.role {
                     Role::Admin => Write::put(key, entry(user), own_entry(user)),
                     Role::User => Write::delete(key, own_entry(user)),
                 });
             }
             match self.transact(writes).await {
-                Ok(()) => return Ok(Some(after)),
+                Ok(()) => return Ok(after),
+                Err(Lost::Condition { index, .. }) if index < first => return Err(NotChanged::NotAdmin),
                 Err(Lost::Condition { .. }) => {}
-                Err(Lost::Failed(error)) => return Err(error),
+                Err(Lost::Failed(error)) => return Err(error.into()),
             }
         }
-        Err(DbError::Unavailable("a record keeps changing".into()))
+        Err(DbError::Unavailable("a record keeps changing".into()).into())
     }
 
     /// Ends every session of `user` at once, by a new epoch. Condition: there is such a person; losing means that there is none.
@@ -207,6 +252,7 @@ fn new_user(identity: &Identity, now: Timestamp) -> User {
         epoch: 0,
         media_prefix: random_base62(PREFIX_LENGTH),
         limits: None,
+        deletes_at: None,
         created_at: now,
         last_sign_in_at: now,
     }
@@ -250,8 +296,18 @@ fn update_profile(before: &User, after: &User) -> Vec<Write> {
     writes
 }
 
-fn changed(user: &User, change: UserChange) -> User {
-    let mut user = user.clone();
+/// What must hold of `actor` when it changes the person whose record was read as `before`: in a write of its own, or, as a record
+/// can't be in a transaction twice, in the condition on the person's own.
+pub(super) fn by(actor: &Actor, before: &User) -> Result<(Vec<Write>, Cond), NotChanged> {
+    match actor.still_admin() {
+        None => Ok((Vec::new(), Cond::Exists)),
+        Some((admin, still)) if admin != before.id => Ok((vec![Write::check(keys::user(admin), still)], Cond::Exists)),
+        Some((_, still)) if (before.role, before.status) == (Role::Admin, Status::Active) => Ok((Vec::new(), still)),
+        Some(_) => Err(NotChanged::NotAdmin),
+    }
+}
+
+fn changed(mut user: User, change: UserChange) -> User {
     match change {
         UserChange::Role(role) => user.role = role,
         UserChange::Status(status) => user.status = status,
@@ -260,39 +316,47 @@ fn changed(user: &User, change: UserChange) -> User {
     user
 }
 
-fn change_record(before: &User, after: &User, change: UserChange) -> Result<Write, DbError> {
-    let key = keys::user(before.id);
-    Ok(match change {
-        UserChange::Role(_) => {
-            Write::update(key, Cond::Eq("role", s(before.role.as_str()))).set("role", s(after.role.as_str())).add("epoch", 1)
-        }
-        UserChange::Status(_) => {
-            Write::update(key, Cond::Eq("status", s(before.status.as_str()))).set("status", s(after.status.as_str())).add("epoch", 1)
-        }
-        UserChange::Limits(_) => {
-            let as_read = match &before.limits {
-                Some(limits) => Cond::Eq("limits", attribute(limits)?),
-                None => Cond::Exists.and(Cond::Absent("limits")),
-            };
-            let write = Write::update(key, as_read);
-            match &after.limits {
-                Some(limits) => write.set("limits", attribute(limits)?),
-                None => write.remove("limits"),
-            }
-        }
+/// What differs, on `condition` and that it is as it was read. A new role or status ends all sessions.
+fn change_record(before: &User, after: &User, mut condition: Cond) -> Result<Write, DbError> {
+    let differs = |name, before: &str, after: &str| (before != after).then(|| (Cond::Eq(name, s(before)), name, s(after)));
+    let texts =
+        [differs("role", before.role.as_str(), after.role.as_str()), differs("status", before.status.as_str(), after.status.as_str())];
+    let mut sets = Vec::new();
+    for (as_read, name, value) in texts.into_iter().flatten() {
+        condition = condition.and(as_read);
+        sets.push((name, value));
+    }
+    let limits_differ = before.limits != after.limits;
+    if limits_differ {
+        condition = condition.and(match &before.limits {
+            Some(limits) => Cond::Eq("limits", attribute(limits)?),
+            None => Cond::Absent("limits"),
+        });
+    }
+    let mut write = Write::update(keys::user(before.id), condition);
+    if !sets.is_empty() {
+        write = write.add("epoch", 1);
+    }
+    for (name, value) in sets {
+        write = write.set(name, value);
+    }
+    Ok(match &after.limits {
+        _ if !limits_differ => write,
+        Some(limits) => write.set("limits", attribute(limits)?),
+        None => write.remove("limits"),
     })
 }
 
-fn describe(before: &User, after: &User, change: UserChange) -> Result<Change<'static>, DbError> {
-    let target = format!("user:{}", before.id);
+fn describe(before: &User, after: &User) -> Result<Vec<Change<'static>>, DbError> {
     let json = |limits: &Option<Limits>| serde_json::to_value(limits).map_err(|e| DbError::Refused(Box::new(e)));
-    Ok(match change {
-        UserChange::Role(_) => Change { act: "user.role", target, before: before.role.as_str().into(), after: after.role.as_str().into() },
-        UserChange::Status(_) => {
-            Change { act: "user.status", target, before: before.status.as_str().into(), after: after.status.as_str().into() }
-        }
-        UserChange::Limits(_) => Change { act: "user.limits", target, before: json(&before.limits)?, after: json(&after.limits)? },
-    })
+    let all = [
+        ("user.role", before.role.as_str().into(), after.role.as_str().into()),
+        ("user.status", before.status.as_str().into(), after.status.as_str().into()),
+        ("user.limits", json(&before.limits)?, json(&after.limits)?),
+    ];
+    let target = format!("user:{}", before.id);
+    let differing = all.into_iter().filter(|(_, before, after)| before != after);
+    Ok(differing.map(|(act, before, after)| Change { act, target: target.clone(), before, after }).collect())
 }
 
 fn entry(user: UserId) -> Item {
@@ -302,6 +366,6 @@ fn entry(user: UserId) -> Item {
 }
 
 /// A directory entry that is this person's or isn't there; its key names the person, so losing would be a fault of ours.
-fn own_entry(user: UserId) -> Cond {
+pub(super) fn own_entry(user: UserId) -> Cond {
     Cond::NoItem.or(Cond::Eq("user", s(user)))
 }

@@ -1,7 +1,7 @@
 //! A person: who they are to us and what they may do.
 
 use jiff::Timestamp;
-use jiff::fmt::serde::timestamp::millisecond::required as millis;
+use jiff::fmt::serde::timestamp::millisecond::{optional as optional_millis, required as millis};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::limits::Limits;
@@ -39,7 +39,7 @@ pub enum Status {
     Active,
     /// An admin said no.
     Suspended,
-    /// They asked to be deleted; the work is under way.
+    /// They are about to be deleted, and may still come back. See [`User::deletes_at`].
     Deleting,
 }
 
@@ -116,6 +116,9 @@ pub struct User {
     /// What an admin granted instead of the configured limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// While they are about to be deleted: when that begins.
+    #[serde(default, with = "optional_millis", skip_serializing_if = "Option::is_none")]
+    pub deletes_at: Option<Timestamp>,
     /// First seen.
     #[serde(with = "millis")]
     pub created_at: Timestamp,

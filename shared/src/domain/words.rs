@@ -32,16 +32,25 @@ pub fn has_all(wanted: &[String], words: &[String]) -> bool {
     wanted.iter().all(|word| words.contains(word))
 }
 
-/// A file name for a download: the title's or the prompt's first words, and the end of the id so that no two are the same.
+/// A file name for a download: the title's or the prompt's first words, and the end of the id so that hardly two are the same.
 pub fn file_name(asset: &Asset) -> String {
+    let id = asset.id.to_string();
+    named(asset, &id[id.len() - 6..])
+}
+
+/// As [`file_name`], with the whole id: no two are the same, whatever lies beside it.
+pub fn long_file_name(asset: &Asset) -> String {
+    named(asset, &asset.id.to_string())
+}
+
+fn named(asset: &Asset, id: &str) -> String {
     let text = asset.title.as_deref().or(asset.prompt.as_deref()).unwrap_or("untitled");
     let ascii = |word: &str| word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     let words: Vec<String> = text.split(|c: char| !c.is_alphanumeric()).map(ascii).filter(|word| !word.is_empty()).take(8).collect();
     let mut name = if words.is_empty() { asset.model.clone() } else { words.join("-") };
     name.truncate(80);
-    let id = asset.id.to_string();
     let extension = asset.key.rsplit_once('.').map_or("bin", |(_, extension)| extension);
-    format!("{name}-{}.{extension}", &id[id.len() - 6..])
+    format!("{name}-{id}.{extension}")
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ codes! {
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "Sign in first";
     /// An admin has suspended the account.
     Suspended = "suspended", FORBIDDEN, "This account is suspended";
+    /// The account is about to be deleted; it can be restored until then.
+    Deleting = "deleting", FORBIDDEN, "This account is being deleted";
     /// Signed in, but not allowed to do this.
     Forbidden = "forbidden", FORBIDDEN, "Not allowed";
     /// A change that didn't come from our own pages.
@@ -180,6 +182,11 @@ impl ApiError {
     /// 403: an admin has suspended the account.
     pub fn suspended() -> Self {
         Self::new(Code::Suspended, "An administrator has suspended this account.")
+    }
+
+    /// 403: the account is about to be deleted.
+    pub fn deleting() -> Self {
+        Self::new(Code::Deleting, "This account is being deleted; restore it first.")
     }
 
     /// 403: signed in, but not for this.
@@ -316,6 +323,7 @@ impl From<Denied> for ApiError {
         match denied {
             Denied::SignedOut => Self::unauthenticated(),
             Denied::Suspended => Self::suspended(),
+            Denied::Deleting => Self::deleting(),
             Denied::CrossSite(reason) => Self::csrf(reason),
             Denied::NotAllowed(reason) => Self::forbidden(reason),
             Denied::Table(error) => error.into(),

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 
 use super::app::Caller;
 use super::error::ApiError;
-use crate::auth::{CurrentUser, Denied, authenticate};
+use crate::auth::{CurrentUser, Denied, authenticate, authenticate_leaving};
 use crate::runtime::Platform;
 
 impl<S> FromRequestParts<S> for CurrentUser
@@ -22,6 +22,27 @@ where
             caller.set(current.id());
         }
         Ok(current)
+    }
+}
+
+/// As [`CurrentUser`], and also a browser of somebody who is about to be deleted.
+#[derive(Clone, Debug)]
+pub struct LeavingUser(pub CurrentUser);
+
+impl<S> FromRequestParts<S> for LeavingUser
+where
+    S: Send + Sync,
+    Platform: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let platform = Platform::from_ref(state);
+        let current = authenticate_leaving(&platform, &parts.method, &parts.headers).await?;
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            caller.set(current.id());
+        }
+        Ok(Self(current))
     }
 }
 

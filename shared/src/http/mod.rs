@@ -22,6 +22,7 @@ pub use arrival::Visitor;
 pub use docs::{docs_page, escape};
 pub use error::{ApiError, ApiResult, Code, Problem};
 pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, RawBody, parse_json};
+pub use identity::LeavingUser;
 pub use openapi::openapi;
 pub use page::{List, Page};
 

@@ -1,4 +1,4 @@
-//! What clients see of generations and assets. Stored shapes are never serialised out.
+//! What clients see of generations, assets and limits. Stored shapes are never serialised out.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::domain::asset::{Asset, AssetKind};
 use crate::domain::generation::{Call, Generation, Progress};
+use crate::domain::limits::Limits;
 use crate::domain::money::Money;
 use crate::media::signed::{MAX_LIFE, MediaSigner};
 
@@ -282,4 +283,31 @@ fn progress(state: Progress, calls: &[Call]) -> ProgressView {
         (_, None) => "Sent to the model".to_owned(),
     };
     ProgressView { queue_position, message }
+}
+
+/// What somebody may do.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LimitsView {
+    /// Units a calendar month (UTC).
+    pub monthly: u32,
+    /// Outputs a calendar day (UTC).
+    pub daily: u32,
+    /// Requests to generate a clock hour.
+    pub hourly: u32,
+    /// Outputs in the making at once; more wait in line.
+    pub concurrent: u32,
+    /// Of those, how many may be videos.
+    pub concurrent_videos: u32,
+}
+
+impl From<Limits> for LimitsView {
+    fn from(limits: Limits) -> Self {
+        Self {
+            monthly: limits.monthly,
+            daily: limits.daily,
+            hourly: limits.hourly,
+            concurrent: limits.concurrent,
+            concurrent_videos: limits.concurrent_videos,
+        }
+    }
 }

@@ -129,7 +129,7 @@ impl Jobs {
     }
 
     /// Stops a call at the provider. `true` when it will never run.
-    async fn stop(&self, call: &Call, request: &ProviderRequest) -> Result<bool, StepError> {
+    pub(super) async fn stop(&self, call: &Call, request: &ProviderRequest) -> Result<bool, StepError> {
         match self.provider.cancel(request).await {
             Ok(Cancellation::Stopped) => {
                 self.refuse(call, Event::Cancelled, cancelled()).await?;
@@ -179,6 +179,6 @@ pub(super) async fn arrived(platform: &Platform, call: &Call, output: &Output, l
     Ok(())
 }
 
-fn cancelled() -> Reason {
+pub(super) fn cancelled() -> Reason {
     Reason { code: "cancelled".to_owned(), message: "Cancelled.".to_owned() }
 }

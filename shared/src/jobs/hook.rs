@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
 use jiff::SignedDuration;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 use super::follow::arrived;
@@ -41,21 +41,37 @@ pub enum NotOurs {
 /// # Errors
 /// When the key can't be read.
 pub async fn address(platform: &Platform, call: CallId) -> Result<String, StepError> {
-    let mac = hex::encode(mac(platform, call, ATTEMPT).await?.finalize().into_bytes());
+    let key = platform.secrets.get(SecretName::WebhookMacKey).await?;
+    let mac = hex::encode(mac(&key, call, ATTEMPT)?.finalize().into_bytes());
     Ok(format!("{}/hooks/fal/{call}/{ATTEMPT}/{mac}", platform.config.origin))
 }
 
-/// Whether we gave the address with these parts to the provider.
+/// Whether we gave the address with these parts to the provider: with the key in use, or, while it is exchanged, the one before it.
 ///
 /// # Errors
 /// When the key can't be read.
 pub async fn is_ours(platform: &Platform, call: CallId, attempt: u32, code: &str) -> Result<bool, StepError> {
     let Ok(code) = hex::decode(code) else { return Ok(false) };
-    Ok(attempt == ATTEMPT && mac(platform, call, attempt).await?.verify_slice(&code).is_ok())
+    if attempt != ATTEMPT {
+        return Ok(false);
+    }
+    let fits = async || {
+        for key in platform.secrets.accepted(SecretName::WebhookMacKey).await? {
+            if mac(&key, call, attempt)?.verify_slice(&code).is_ok() {
+                return Ok::<_, StepError>(true);
+            }
+        }
+        Ok(false)
+    };
+    if fits().await? {
+        return Ok(true);
+    }
+    // The key may have been exchanged since it was read here.
+    platform.secrets.distrust(SecretName::WebhookMacKey).await;
+    fits().await
 }
 
-async fn mac(platform: &Platform, call: CallId, attempt: u32) -> Result<Hmac<Sha256>, StepError> {
-    let key = platform.secrets.get(SecretName::WebhookMacKey).await?;
+fn mac(key: &SecretString, call: CallId, attempt: u32) -> Result<Hmac<Sha256>, StepError> {
     let key = hex::decode(key.expose_secret()).map_err(|_| StepError::Record("the key of callbacks is not hexadecimal"))?;
     let mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|_| StepError::Record("the key of callbacks is unusable"))?;
     Ok(mac.chain_update(format!("fal\n{call}\n{attempt}")))

@@ -4,6 +4,8 @@
 //! A step may be interrupted anywhere and run again by anybody: whoever comes second finds its condition false and stops.
 //! `worker` owns every state that isn't final; tasks and webhooks only make it faster.
 
+mod erase;
+mod export;
 #[cfg(feature = "codec")]
 mod fit;
 mod follow;
@@ -16,7 +18,10 @@ mod plan;
 mod poster;
 mod start;
 mod sweep;
+mod trash;
 
+pub use erase::hurry_deletion;
+pub use export::{Pace, export, hurry_export};
 #[cfg(feature = "codec")]
 pub use fit::fit_inputs;
 #[cfg(feature = "codec")]

@@ -12,10 +12,11 @@ use crate::domain::generation::{Call, Generation, Reason, Warning};
 use crate::domain::job::Event;
 use crate::domain::model::Model;
 use crate::domain::request::ValidGeneration;
-use crate::domain::user::User;
+use crate::domain::user::{Status, User};
 use crate::provider::request::build_body;
-use crate::provider::{Submission, SubmitError, catalogue};
+use crate::provider::{FailureCode, Submission, SubmitError, catalogue};
 use crate::queue::Task;
+use crate::secrets::SecretName;
 
 /// How far down the line is looked for a call that may start: behind videos that wait for the video slot.
 const LOOK_AHEAD: i32 = 25;
@@ -35,6 +36,10 @@ impl Jobs {
     /// [`StepError`].
     pub async fn try_start(&self, user: &User) -> Result<(), StepError> {
         let db = &self.platform.db;
+        // What still waits is about to be ended.
+        if user.status == Status::Deleting {
+            return Ok(());
+        }
         let limits = user.limits(self.platform.config.limits);
         let mut started = Vec::new();
         let mut video_slot = true;
@@ -86,6 +91,10 @@ impl Jobs {
             }
             Err(SubmitError::Rejected(failure)) => {
                 tracing::warn!(call.id = %call.id, code = failure.code.name(), "the provider refused a request");
+                if failure.code == FailureCode::AccountRefused {
+                    // The key may have been exchanged since it was read here; the next request shall know.
+                    self.platform.secrets.distrust(SecretName::FalKey).await;
+                }
                 self.refuse(&call, Event::Rejected, Reason::from(&failure)).await
             }
             Err(SubmitError::NotSent(what)) => {

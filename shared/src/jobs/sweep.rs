@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::export::sweep_export;
+use super::trash::empty_trash;
 use super::{Jobs, StepError, won};
 use crate::db::Lost;
 use crate::db::jobs::Due;
@@ -51,6 +53,9 @@ impl Jobs {
                 Some(call) => self.sweep_call(&call).await,
                 None => Ok(()),
             },
+            Due::Deletion(user) => self.sweep_deletion(user, self.platform.clock.now()).await,
+            Due::Export(user, id) => sweep_export(&self.platform, user, id, self.platform.clock.now()).await,
+            Due::Trash(user, id) => empty_trash(&self.platform, user, id, self.platform.clock.now()).await,
             Due::Poster(user, id) => {
                 let Some(asset) = self.platform.db.asset(user, id).await? else { return Ok(()) };
                 if asset.poster == PosterState::Pending { self.sweep_poster(&asset).await } else { Ok(()) }

@@ -14,12 +14,14 @@ use crate::config::{Config, Env};
 #[cfg(feature = "codec")]
 pub mod codec;
 pub mod keys;
+pub mod parts;
 pub mod presign;
 pub mod read;
 pub mod signed;
 pub mod sniff;
 pub mod store;
 pub mod video;
+pub mod zip;
 
 pub use sniff::MediaType;
 pub use store::{StoreError, Stored};

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
 use p256::ecdsa::{DerSignature, SigningKey, VerifyingKey};
-use p256::pkcs8::DecodePrivateKey as _;
+use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::keys::user_folder;
+use crate::config::MediaKey;
 
 #[cfg(test)]
 mod tests;
@@ -91,6 +92,18 @@ impl MediaSigner {
     pub fn new(pem: &str, key_pair: &str, origin: &str) -> Result<Self, InvalidKey> {
         let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| InvalidKey)?;
         Ok(Self { key, key_pair: key_pair.to_owned(), origin: origin.to_owned() })
+    }
+
+    /// Signs with `pem` under the name of whichever of `keys` is its other half; the first one's where none says that it is.
+    ///
+    /// # Errors
+    /// [`InvalidKey`].
+    pub fn of(pem: &str, keys: &[MediaKey], origin: &str) -> Result<Self, InvalidKey> {
+        let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| InvalidKey)?;
+        let own =
+            |known: &&MediaKey| VerifyingKey::from_public_key_pem(&known.public_key).is_ok_and(|public| public == *key.verifying_key());
+        let id = keys.iter().find(own).or(keys.first()).map(|known| known.id.clone()).unwrap_or_default();
+        Ok(Self { key, key_pair: id, origin: origin.to_owned() })
     }
 
     /// The other half, for the edge.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use batch::{JobError, run_batch};
 
 use crate::config::{Config, Env};
-use crate::id::{AssetId, CallId, UserId};
+use crate::id::{AssetId, CallId, RecordId, UserId};
 
 /// To `ingest`: a call's result is stored with the call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,18 @@ pub enum Task {
         call: CallId,
         /// How many polls were before this one: the pace slows down with it.
         polls: u32,
+    },
+    /// Go on with an export.
+    Export {
+        /// Whose.
+        user: UserId,
+        /// Which one.
+        export: RecordId,
+    },
+    /// Go on with the deletion of a person.
+    Delete {
+        /// Of whom.
+        user: UserId,
     },
 }
 

@@ -4,6 +4,68 @@
  */
 
 export interface paths {
+    "/api/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything privileged that was done in a month, newest first. */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** People by the beginning of their e-mail address or name; without one, the newest first. */
+        get: operations["list_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A person, and what they used. */
+        get: operations["get_user"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete somebody with everything that is theirs.
+         * @description They are out from their next request on, and can't come back by themselves; everything is deleted after a day. Doing it again
+         *     changes nothing.
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Suspend or let in again, make or unmake an admin, grant limits.
+         * @description All of it or nothing, with a line in the audit log for each thing that changes. It holds from the person's next request.
+         *     Nobody changes their own role or status: another admin or an operator does. `active` also calls a deletion off, while nothing
+         *     has been deleted yet.
+         */
+        patch: operations["change_user"];
+        trace?: never;
+    };
     "/api/v1/assets": {
         parameters: {
             query?: never;
@@ -72,6 +134,45 @@ export interface paths {
         put?: never;
         /** Takes an asset out of the trash. Doing it again does nothing. */
         post: operations["restore_asset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** My exports, newest first. */
+        get: operations["list_exports"];
+        put?: never;
+        /**
+         * Export everything of mine.
+         * @description A zip with all originals, a record of each, generations, ledger, links and profile as JSON, and a page that shows all of it without
+         *     a network. It is written in the background; follow it at `Location`. One at a time, three a day; it can be had for a week.
+         */
+        post: operations["create_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An export of mine. 410 once it has expired. */
+        get: operations["get_export"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -251,11 +352,37 @@ export interface paths {
         };
         /**
          * Show my profile, limits and usage.
-         * @description A browser also gets the cookies that open its media, for an hour at most: repeat the call before that.
+         * @description A browser also gets the cookies that open its media, for an hour at most: repeat the call before that. Somebody whose account
+         *     is about to be deleted may still call this, to see until when it can be restored.
          */
         get: operations["get_me"];
         put?: never;
         post?: never;
+        /**
+         * Delete my account and everything in it.
+         * @description Sessions end and links answer 410 at once, what is in the making is stopped, and after a day everything is deleted. Until then,
+         *     signing in again leads to an account that can only be looked at (`GET /api/v1/me`), restored, or left again.
+         */
+        delete: operations["delete_me"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore my account while it is about to be deleted.
+         * @description 409 when it isn't, or when it is too late. 403 when an administrator wants it deleted.
+         */
+        post: operations["restore_me"];
         delete?: never;
         options?: never;
         head?: never;
@@ -460,7 +587,7 @@ export interface paths {
         /**
          * Come back from the issuer.
          * @description Begins a session and leads to where the sign-in began. What went wrong is said at `/?problem=<code>`: `sign-in-expired`,
-         *     `sign-in-cancelled`, `sign-in-failed`, `email-unverified`, `email-domain`, `suspended`, `deleting`, `unavailable`.
+         *     `sign-in-cancelled`, `sign-in-failed`, `email-unverified`, `email-domain`, `suspended`, `unavailable`.
          */
         get: operations["finish_sign_in"];
         put?: never;
@@ -636,10 +763,42 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description What an admin may say about somebody's access. Deleting has ways of its own, in and out.
+         * @enum {string}
+         */
+        Access: "active" | "suspended";
         /** @description An image or a video in the library. */
         Asset: {
+            /** @description Its name. */
+            id: string;
+            /**
+             * @description `image` or `video`.
+             * @example image
+             */
+            kind: string;
+            /** @description The original. */
+            media: components["schemas"]["MediaView"];
+            /** @description Smallest first; empty until a video's poster is made. */
+            thumbnails: components["schemas"]["ThumbnailView"][];
+            /** @description A thumbhash in base64. */
+            placeholder?: string | null;
+            /** @description The model that made it. */
+            model: string;
+            /** @description What was asked for. */
+            prompt?: string | null;
+            /** @description By the model's parameter names. */
+            parameters: Record<string, never>;
+            /** @description The request it came from. */
+            generation_id: string;
+            /** @description The asset it was made from. */
+            parent_id?: string | null;
             /** @description The owner's. */
-            alt_text: string | null;
+            title?: string | null;
+            /** @description The owner's. */
+            alt_text?: string | null;
+            /** @description Marked by the owner. */
+            favourite: boolean;
             /** @description Ids of the collections it is in. */
             collections: string[];
             /**
@@ -651,50 +810,51 @@ export interface components {
              * Format: date-time
              * @description When it went to the trash.
              */
-            deleted_at: string | null;
-            /** @description Marked by the owner. */
-            favourite: boolean;
-            /** @description The request it came from. */
-            generation_id: string;
-            /** @description Its name. */
-            id: string;
-            /**
-             * @description `image` or `video`.
-             * @example image
-             */
-            kind: string;
-            /** @description The original. */
-            media: components["schemas"]["MediaView"];
-            /** @description The model that made it. */
-            model: string;
-            /** @description By the model's parameter names. */
-            parameters: Record<string, never>;
-            /** @description The asset it was made from. */
-            parent_id: string | null;
-            /** @description A thumbhash in base64. */
-            placeholder: string | null;
-            /** @description What was asked for. */
-            prompt: string | null;
-            /** @description Smallest first; empty until a video's poster is made. */
-            thumbnails: components["schemas"]["ThumbnailView"][];
-            /** @description The owner's. */
-            title: string | null;
+            deleted_at?: string | null;
         };
         /** @description What an owner may change; absent fields stay as they are, null removes a text. */
         AssetChange: {
+            /** @description At most 200 characters. */
+            title?: string | null;
             /** @description What is to be seen, for those who can't; at most 1000 characters. */
             alt_text?: string | null;
             /** @description Marks it, or not. */
             favourite?: boolean | null;
-            /** @description At most 200 characters. */
-            title?: string | null;
+        };
+        /** @description A privileged act. */
+        AuditLineView: {
+            /** @description Its own name. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description `user:{id}`, `operator` or `worker`. */
+            actor: string;
+            /**
+             * @description What was done.
+             * @example user.status
+             */
+            act: string;
+            /**
+             * @description To what.
+             * @example user:0190163d8694739baea5966c26f8ad91
+             */
+            target: string;
+            /** @description As it was. */
+            before: Record<string, never>;
+            /** @description As it was from then on. */
+            after: Record<string, never>;
+            /** @description Names the request in the logs; null for an operator's command. */
+            request_id?: string | null;
         };
         /** @description One allowed value. */
         Choice: {
-            /** @description What people read. */
-            label: string;
             /** @description What is sent. */
             value: unknown;
+            /** @description What people read. */
+            label: string;
         };
         /**
          * @description How the form asks for a parameter.
@@ -703,15 +863,15 @@ export interface components {
         Control: "aspect" | "slider" | "select" | "number" | "text" | "toggle" | "seed";
         /** @description What a new token is to be. */
         CreateToken: {
+            /** @description 1 to 60 characters, for the list. */
+            name: string;
+            /** @description At least one; `admin` only for admins. */
+            scopes: components["schemas"]["Scope"][];
             /**
              * Format: date-time
              * @description In the future; without it the token doesn't expire.
              */
             expires_at?: string | null;
-            /** @description 1 to 60 characters, for the list. */
-            name: string;
-            /** @description At least one; `admin` only for admins. */
-            scopes: components["schemas"]["Scope"][];
         };
         /** @description What a request would cost. */
         Estimate: {
@@ -723,41 +883,65 @@ export interface components {
              */
             units: number;
         };
+        /**
+         * @description How far an export is.
+         * @enum {string}
+         */
+        ExportState: "queued" | "running" | "ready" | "failed";
+        /** @description An export of everything of mine. */
+        ExportView: {
+            id: string;
+            state: components["schemas"]["ExportState"];
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was ready or given up.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: date-time
+             * @description From then on it can't be had any more.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int64
+             * @description Of the zip, once it is ready.
+             */
+            bytes?: number | null;
+            /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
+            url?: string | null;
+            /** @description Why it failed. */
+            reason?: string | null;
+        };
         /** @description One complaint about one field. */
         FieldError: {
-            /** @description Stable, in kebab case: `required`, `too-long`, `unknown`. */
-            code: string;
             /** @description The field's path, `inputs.prompt` or `ids[3]`. */
             field: string;
+            /** @description Stable, in kebab case: `required`, `too-long`, `unknown`. */
+            code: string;
             /** @description For people. */
             message: string;
         };
         /** @description One image with a role. */
         FileInput: {
-            /** @description The label of the field. */
-            label: string;
             /** @description Whether the model can't do without. */
             required: boolean;
+            /** @description The label of the field. */
+            label: string;
         };
         /** @description A request for one or more outputs. */
         Generation: {
-            /** @description What is in the library so far. */
-            assets: components["schemas"]["Asset"][];
-            /**
-             * Format: date-time
-             * @description When it was accepted.
-             */
-            created_at: string;
-            error: components["schemas"]["GenerationErrorView"] | null;
-            /**
-             * Format: date-time
-             * @description When its last output was settled.
-             */
-            finished_at: string | null;
             /** @description Its name. */
             id: string;
-            /** @description As they were asked for. */
-            inputs: Record<string, never>;
+            /**
+             * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
+             * @example running
+             */
+            state: string;
             /** @description The model. */
             model: string;
             /**
@@ -765,20 +949,30 @@ export interface components {
              * @description How many outputs were asked for.
              */
             outputs: number;
+            progress?: components["schemas"]["ProgressView"] | null;
+            /** @description As they were asked for. */
+            inputs: Record<string, never>;
             /** @description As they were asked for. */
             parameters: Record<string, never>;
-            /** @description In money. */
-            price: components["schemas"]["GenerationPrice"];
-            progress: components["schemas"]["ProgressView"] | null;
-            /**
-             * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
-             * @example running
-             */
-            state: string;
-            /** @description Of the monthly limit. */
-            units: components["schemas"]["UnitsView"];
+            /** @description What is in the library so far. */
+            assets: components["schemas"]["Asset"][];
             /** @description About outputs that failed while others worked. */
             warnings: components["schemas"]["WarningView"][];
+            error?: components["schemas"]["GenerationErrorView"] | null;
+            /** @description Of the monthly limit. */
+            units: components["schemas"]["UnitsView"];
+            /** @description In money. */
+            price: components["schemas"]["GenerationPrice"];
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When its last output was settled.
+             */
+            finished_at?: string | null;
         };
         /** @description Why nothing was delivered. */
         GenerationErrorView: {
@@ -789,53 +983,61 @@ export interface components {
         };
         /** @description What a request costs. */
         GenerationPrice: {
-            actual: components["schemas"]["Money"] | null;
             /** @description Expected. */
             estimated: components["schemas"]["Money"];
+            actual?: components["schemas"]["Money"] | null;
         };
         /** @description Whether the system answers. */
         Health: {
-            /** @description `local` or `aws`. */
-            home: string;
             /** @description Always `ok`: who can't say so doesn't answer. */
             status: string;
             /** @description Of the program. */
             version: string;
+            /** @description `local` or `aws`. */
+            home: string;
         };
         /** @description The information dialog. */
         Help: {
-            /** @description How to get the best out of it. */
-            tips: string[];
-            /** @description What it is good for. */
-            use_cases: string[];
             /** @description What it is. */
             what: string;
+            /** @description What it is good for. */
+            use_cases: string[];
+            /** @description How to get the best out of it. */
+            tips: string[];
         };
         /** @description One or more images. */
         ImagesInput: {
-            /** @description The label of the field. */
-            label: string;
-            /**
-             * Format: int32
-             * @description At most so many.
-             */
-            max: number;
+            /** @description Whether the model can't do without. */
+            required: boolean;
             /**
              * Format: int32
              * @description At least so many when there are any.
              */
             min: number;
-            /** @description Whether the model can't do without. */
-            required: boolean;
+            /**
+             * Format: int32
+             * @description At most so many.
+             */
+            max: number;
+            /** @description The label of the field. */
+            label: string;
         };
         /** @description What a model takes; what it can't use is absent. */
         Inputs: {
-            end_frame?: components["schemas"]["FileInput"] | null;
+            prompt?: components["schemas"]["TextInput"] | null;
+            negative_prompt?: components["schemas"]["TextInput"] | null;
             images?: components["schemas"]["ImagesInput"] | null;
             mask?: components["schemas"]["FileInput"] | null;
-            negative_prompt?: components["schemas"]["TextInput"] | null;
-            prompt?: components["schemas"]["TextInput"] | null;
             start_frame?: components["schemas"]["FileInput"] | null;
+            end_frame?: components["schemas"]["FileInput"] | null;
+        };
+        /** @description When the account ends. */
+        Leaving: {
+            /**
+             * Format: date-time
+             * @description Until then it can be restored.
+             */
+            deletes_at: string;
         };
         /** @description A line of the ledger. */
         LedgerLineView: {
@@ -851,28 +1053,23 @@ export interface components {
              * @example charged
              */
             kind: string;
-            /** @description In money: expected for what is reserved, spent for what is charged. */
-            price: components["schemas"]["Money"];
-            /** @description In words. */
-            reason: string;
             /**
              * Format: int32
              * @description How many.
              */
             units: number;
+            /** @description In money: expected for what is reserved, spent for what is charged. */
+            price: components["schemas"]["Money"];
+            /** @description In words. */
+            reason: string;
         };
-        /** @description What I may do. */
+        /** @description What somebody may do. */
         LimitsView: {
             /**
              * Format: int32
-             * @description Outputs in the making at once; more wait in line.
+             * @description Units a calendar month (UTC).
              */
-            concurrent: number;
-            /**
-             * Format: int32
-             * @description Of those, how many may be videos.
-             */
-            concurrent_videos: number;
+            monthly: number;
             /**
              * Format: int32
              * @description Outputs a calendar day (UTC).
@@ -885,45 +1082,50 @@ export interface components {
             hourly: number;
             /**
              * Format: int32
-             * @description Units a calendar month (UTC).
+             * @description Outputs in the making at once; more wait in line.
              */
-            monthly: number;
+            concurrent: number;
+            /**
+             * Format: int32
+             * @description Of those, how many may be videos.
+             */
+            concurrent_videos: number;
         };
         /** @description A short link. */
         Link: {
-            asset: components["schemas"]["Asset"] | null;
+            /** @description The end of its address, by which it is named here. */
+            key: string;
+            /** @description What to pass on. */
+            url: string;
             /** @description What it shows. */
             asset_id: string;
-            /** Format: date-time */
-            created_at: string;
+            asset?: components["schemas"]["Asset"] | null;
+            opens: components["schemas"]["Opens"];
+            /** @description Whether it opens anything now, and why not. */
+            state: components["schemas"]["LinkState"];
             /** @description Switched on. */
             enabled: boolean;
             /**
              * Format: date-time
              * @description From then on it opens nothing.
              */
-            expires_at: string | null;
-            /** @description Whether it asks for a password. */
-            has_password: boolean;
-            /** @description The end of its address, by which it is named here. */
-            key: string;
+            expires_at?: string | null;
             /**
              * Format: int32
              * @description How often it may be opened.
              */
-            max_views: number | null;
-            /** @description Only I see it. */
-            note: string | null;
-            opens: components["schemas"]["Opens"];
-            /** @description Whether it opens anything now, and why not. */
-            state: components["schemas"]["LinkState"];
-            /** @description What to pass on. */
-            url: string;
+            max_views?: number | null;
             /**
              * Format: int32
              * @description How often it was opened.
              */
             views: number;
+            /** @description Whether it asks for a password. */
+            has_password: boolean;
+            /** @description Only I see it. */
+            note?: string | null;
+            /** Format: date-time */
+            created_at: string;
         };
         /** @description What may be changed; absent fields stay as they are, null removes. */
         LinkChange: {
@@ -939,10 +1141,10 @@ export interface components {
              * @description More than it was opened already.
              */
             max_views?: number | null;
-            /** @description At most 200 characters. */
-            note?: string | null;
             /** @description 4 to 128 characters. */
             password?: string | null;
+            /** @description At most 200 characters. */
+            note?: string | null;
         };
         /** @description A day's visits. */
         LinkDay: {
@@ -967,102 +1169,428 @@ export interface components {
         /** @description A page of a list. */
         List_Asset: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: components["schemas"]["Asset"][];
+            items: {
+                /** @description Its name. */
+                id: string;
+                /**
+                 * @description `image` or `video`.
+                 * @example image
+                 */
+                kind: string;
+                /** @description The original. */
+                media: components["schemas"]["MediaView"];
+                /** @description Smallest first; empty until a video's poster is made. */
+                thumbnails: components["schemas"]["ThumbnailView"][];
+                /** @description A thumbhash in base64. */
+                placeholder?: string | null;
+                /** @description The model that made it. */
+                model: string;
+                /** @description What was asked for. */
+                prompt?: string | null;
+                /** @description By the model's parameter names. */
+                parameters: Record<string, never>;
+                /** @description The request it came from. */
+                generation_id: string;
+                /** @description The asset it was made from. */
+                parent_id?: string | null;
+                /** @description The owner's. */
+                title?: string | null;
+                /** @description The owner's. */
+                alt_text?: string | null;
+                /** @description Marked by the owner. */
+                favourite: boolean;
+                /** @description Ids of the collections it is in. */
+                collections: string[];
+                /**
+                 * Format: date-time
+                 * @description When it came into the library.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it went to the trash.
+                 */
+                deleted_at?: string | null;
+            }[];
             /** @description For the next page; null at the end. */
-            next_cursor: string | null;
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_AuditLineView: {
+            /** @description At most `limit` of them; fewer don't mean that there are no more. */
+            items: {
+                /** @description Its own name. */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                at: string;
+                /** @description `user:{id}`, `operator` or `worker`. */
+                actor: string;
+                /**
+                 * @description What was done.
+                 * @example user.status
+                 */
+                act: string;
+                /**
+                 * @description To what.
+                 * @example user:0190163d8694739baea5966c26f8ad91
+                 */
+                target: string;
+                /** @description As it was. */
+                before: Record<string, never>;
+                /** @description As it was from then on. */
+                after: Record<string, never>;
+                /** @description Names the request in the logs; null for an operator's command. */
+                request_id?: string | null;
+            }[];
+            /** @description For the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_ExportView: {
+            /** @description At most `limit` of them; fewer don't mean that there are no more. */
+            items: {
+                id: string;
+                state: components["schemas"]["ExportState"];
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it was ready or given up.
+                 */
+                finished_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description From then on it can't be had any more.
+                 */
+                expires_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Of the zip, once it is ready.
+                 */
+                bytes?: number | null;
+                /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
+                url?: string | null;
+                /** @description Why it failed. */
+                reason?: string | null;
+            }[];
+            /** @description For the next page; null at the end. */
+            next_cursor?: string | null;
         };
         /** @description A page of a list. */
         List_Generation: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: components["schemas"]["Generation"][];
+            items: {
+                /** @description Its name. */
+                id: string;
+                /**
+                 * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
+                 * @example running
+                 */
+                state: string;
+                /** @description The model. */
+                model: string;
+                /**
+                 * Format: int32
+                 * @description How many outputs were asked for.
+                 */
+                outputs: number;
+                progress?: components["schemas"]["ProgressView"] | null;
+                /** @description As they were asked for. */
+                inputs: Record<string, never>;
+                /** @description As they were asked for. */
+                parameters: Record<string, never>;
+                /** @description What is in the library so far. */
+                assets: components["schemas"]["Asset"][];
+                /** @description About outputs that failed while others worked. */
+                warnings: components["schemas"]["WarningView"][];
+                error?: components["schemas"]["GenerationErrorView"] | null;
+                /** @description Of the monthly limit. */
+                units: components["schemas"]["UnitsView"];
+                /** @description In money. */
+                price: components["schemas"]["GenerationPrice"];
+                /**
+                 * Format: date-time
+                 * @description When it was accepted.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When its last output was settled.
+                 */
+                finished_at?: string | null;
+            }[];
             /** @description For the next page; null at the end. */
-            next_cursor: string | null;
+            next_cursor?: string | null;
         };
         /** @description A page of a list. */
         List_LedgerLineView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: components["schemas"]["LedgerLineView"][];
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                at: string;
+                /** @description What it was for. */
+                generation_id: string;
+                /**
+                 * @description `reserved`, `charged` or `returned`.
+                 * @example charged
+                 */
+                kind: string;
+                /**
+                 * Format: int32
+                 * @description How many.
+                 */
+                units: number;
+                /** @description In money: expected for what is reserved, spent for what is charged. */
+                price: components["schemas"]["Money"];
+                /** @description In words. */
+                reason: string;
+            }[];
             /** @description For the next page; null at the end. */
-            next_cursor: string | null;
+            next_cursor?: string | null;
         };
         /** @description A page of a list. */
         List_Link: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: components["schemas"]["Link"][];
+            items: {
+                /** @description The end of its address, by which it is named here. */
+                key: string;
+                /** @description What to pass on. */
+                url: string;
+                /** @description What it shows. */
+                asset_id: string;
+                asset?: components["schemas"]["Asset"] | null;
+                opens: components["schemas"]["Opens"];
+                /** @description Whether it opens anything now, and why not. */
+                state: components["schemas"]["LinkState"];
+                /** @description Switched on. */
+                enabled: boolean;
+                /**
+                 * Format: date-time
+                 * @description From then on it opens nothing.
+                 */
+                expires_at?: string | null;
+                /**
+                 * Format: int32
+                 * @description How often it may be opened.
+                 */
+                max_views?: number | null;
+                /**
+                 * Format: int32
+                 * @description How often it was opened.
+                 */
+                views: number;
+                /** @description Whether it asks for a password. */
+                has_password: boolean;
+                /** @description Only I see it. */
+                note?: string | null;
+                /** Format: date-time */
+                created_at: string;
+            }[];
             /** @description For the next page; null at the end. */
-            next_cursor: string | null;
+            next_cursor?: string | null;
         };
         /** @description A page of a list. */
         List_ModelView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: components["schemas"]["ModelView"][];
+            items: {
+                /** @description What requests call it. */
+                id: string;
+                /** @description What people call it. */
+                name: string;
+                /** @description What it makes of what. */
+                kind: components["schemas"]["ModelKind"];
+                /** @description One sentence. */
+                summary: string;
+                /** @description The information dialog. */
+                help: components["schemas"]["Help"];
+                /** @description One or two words each. */
+                badges: string[];
+                /** @description What it takes; what it can't use is absent. */
+                inputs: components["schemas"]["Inputs"];
+                /** @description What can be set, in the order of the form. */
+                parameters: components["schemas"]["Parameter"][];
+                /** @description How many outputs one request may ask for. */
+                outputs: components["schemas"]["Outputs"];
+                /** @description The price at the defaults; an estimate says it for one request. */
+                price: components["schemas"]["PriceView"];
+                /**
+                 * Format: int32
+                 * @description What one output takes from the monthly limit.
+                 */
+                units: number;
+                /** @description Bounds that aren't part of the form. */
+                limits: components["schemas"]["ModelLimits"];
+            }[];
             /** @description For the next page; null at the end. */
-            next_cursor: string | null;
+            next_cursor?: string | null;
         };
         /** @description A page of a list. */
         List_MonthUsage: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: components["schemas"]["MonthUsage"][];
+            items: {
+                /** @description `2026-11`. */
+                month: string;
+                /**
+                 * Format: int32
+                 * @description Charged.
+                 */
+                units: number;
+                /**
+                 * Format: int32
+                 * @description Set aside for what is under way.
+                 */
+                reserved: number;
+                /** @description Paid to the provider for what was delivered. */
+                spend: components["schemas"]["Money"];
+                /** @description By model, most units first. */
+                models: components["schemas"]["ModelUsage"][];
+            }[];
             /** @description For the next page; null at the end. */
-            next_cursor: string | null;
+            next_cursor?: string | null;
         };
         /** @description A page of a list. */
         List_SessionView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: components["schemas"]["SessionView"][];
+            items: {
+                id: string;
+                /**
+                 * @description Browser and system, as far as they say.
+                 * @example Firefox on Linux
+                 */
+                agent: string;
+                /** @description Whether it is the one that asks. */
+                current: boolean;
+                /** Format: date-time */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description To within five minutes.
+                 */
+                last_seen_at: string;
+                /**
+                 * Format: date-time
+                 * @description If it isn't used any more.
+                 */
+                ends_at: string;
+            }[];
             /** @description For the next page; null at the end. */
-            next_cursor: string | null;
+            next_cursor?: string | null;
         };
         /** @description A page of a list. */
         List_TokenView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: components["schemas"]["TokenView"][];
+            items: {
+                id: string;
+                name: string;
+                scopes: components["schemas"]["Scope"][];
+                /** Format: date-time */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description From then on it is refused; null when it doesn't expire.
+                 */
+                expires_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description To within an hour; null when it was never used.
+                 */
+                last_used_at?: string | null;
+            }[];
             /** @description For the next page; null at the end. */
-            next_cursor: string | null;
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_UserView: {
+            /** @description At most `limit` of them; fewer don't mean that there are no more. */
+            items: {
+                /** @description Ours. */
+                id: string;
+                /** @description As the issuer last said. Two people may have the same one. */
+                email: string;
+                /** @description As the issuer last said. */
+                name: string;
+                /** @description An address at the sign-in issuer, or null. */
+                picture?: string | null;
+                role: components["schemas"]["Role"];
+                status: components["schemas"]["Status"];
+                /**
+                 * Format: date-time
+                 * @description When everything of theirs is deleted; null unless the status is `deleting`.
+                 */
+                deletes_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description First seen.
+                 */
+                created_at: string;
+                /** Format: date-time */
+                last_sign_in_at: string;
+                limits?: components["schemas"]["LimitsView"] | null;
+                /** @description What holds. */
+                effective_limits: components["schemas"]["LimitsView"];
+            }[];
+            /** @description For the next page; null at the end. */
+            next_cursor?: string | null;
         };
         /** @description My profile. */
         Me: {
+            id: string;
+            email: string;
+            name: string;
+            /** @description An address at the sign-in issuer, or null. */
+            picture?: string | null;
+            role: components["schemas"]["Role"];
+            /** @description `active`, or `deleting` while the account can still be restored. */
+            status: components["schemas"]["Status"];
+            /**
+             * Format: date-time
+             * @description When everything is deleted; null unless the status is `deleting`.
+             */
+            deletes_at?: string | null;
             /** Format: date-time */
             created_at: string;
-            email: string;
-            id: string;
             /** Format: date-time */
             last_sign_in_at: string;
             limits: components["schemas"]["LimitsView"];
-            name: string;
-            /** @description An address at the sign-in issuer, or null. */
-            picture: string | null;
-            role: components["schemas"]["Role"];
             usage: components["schemas"]["Usage"];
         };
         /** @description A file of an asset. */
         MediaView: {
-            /**
-             * Format: int64
-             * @description Of the file.
-             */
-            bytes: number;
-            /** @description From the decoded bytes. */
-            content_type: string;
-            /**
-             * Format: int64
-             * @description Of a video.
-             */
-            duration_ms: number | null;
-            /**
-             * Format: int32
-             * @description Pixels.
-             */
-            height: number;
-            /** @description Lower-case hexadecimal. */
-            sha256: string;
             /** @description For a session a path that needs the media cookies, for a token an address signed for at most an hour. */
             url: string;
+            /** @description From the decoded bytes. */
+            content_type: string;
             /**
              * Format: int32
              * @description Pixels.
              */
             width: number;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            height: number;
+            /**
+             * Format: int64
+             * @description Of the file.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Of a video.
+             */
+            duration_ms?: number | null;
+            /** @description Lower-case hexadecimal. */
+            sha256: string;
         };
         /**
          * @description What a model makes of what.
@@ -1078,56 +1606,56 @@ export interface components {
             deadline_ms: number;
             /**
              * Format: int32
-             * @description Pixels: larger images are made smaller before they are sent.
-             */
-            max_side?: number | null;
-            /**
-             * Format: int32
              * @description Pixels: images with a shorter side are refused.
              */
             min_side?: number | null;
+            /**
+             * Format: int32
+             * @description Pixels: larger images are made smaller before they are sent.
+             */
+            max_side?: number | null;
         };
         /** @description What one model used in a month. */
         ModelUsage: {
             /** @description The model's id. */
             model: string;
-            /** @description Paid to the provider for what was delivered. */
-            spend: components["schemas"]["Money"];
             /**
              * Format: int32
              * @description Charged.
              */
             units: number;
+            /** @description Paid to the provider for what was delivered. */
+            spend: components["schemas"]["Money"];
         };
         /** @description An entry of `GET /api/v1/models`. */
         ModelView: {
-            /** @description One or two words each. */
-            badges: string[];
-            /** @description The information dialog. */
-            help: components["schemas"]["Help"];
             /** @description What requests call it. */
             id: string;
-            /** @description What it takes; what it can't use is absent. */
-            inputs: components["schemas"]["Inputs"];
-            /** @description What it makes of what. */
-            kind: components["schemas"]["ModelKind"];
-            /** @description Bounds that aren't part of the form. */
-            limits: components["schemas"]["ModelLimits"];
             /** @description What people call it. */
             name: string;
-            /** @description How many outputs one request may ask for. */
-            outputs: components["schemas"]["Outputs"];
-            /** @description What can be set, in the order of the form. */
-            parameters: components["schemas"]["Parameter"][];
-            /** @description The price at the defaults; an estimate says it for one request. */
-            price: components["schemas"]["PriceView"];
+            /** @description What it makes of what. */
+            kind: components["schemas"]["ModelKind"];
             /** @description One sentence. */
             summary: string;
+            /** @description The information dialog. */
+            help: components["schemas"]["Help"];
+            /** @description One or two words each. */
+            badges: string[];
+            /** @description What it takes; what it can't use is absent. */
+            inputs: components["schemas"]["Inputs"];
+            /** @description What can be set, in the order of the form. */
+            parameters: components["schemas"]["Parameter"][];
+            /** @description How many outputs one request may ask for. */
+            outputs: components["schemas"]["Outputs"];
+            /** @description The price at the defaults; an estimate says it for one request. */
+            price: components["schemas"]["PriceView"];
             /**
              * Format: int32
              * @description What one output takes from the monthly limit.
              */
             units: number;
+            /** @description Bounds that aren't part of the form. */
+            limits: components["schemas"]["ModelLimits"];
         };
         /** @description Money as clients see it. */
         Money: {
@@ -1144,10 +1672,13 @@ export interface components {
         };
         /** @description A calendar month (UTC). */
         MonthUsage: {
-            /** @description By model, most units first. */
-            models: components["schemas"]["ModelUsage"][];
             /** @description `2026-11`. */
             month: string;
+            /**
+             * Format: int32
+             * @description Charged.
+             */
+            units: number;
             /**
              * Format: int32
              * @description Set aside for what is under way.
@@ -1155,36 +1686,11 @@ export interface components {
             reserved: number;
             /** @description Paid to the provider for what was delivered. */
             spend: components["schemas"]["Money"];
-            /**
-             * Format: int32
-             * @description Charged.
-             */
-            units: number;
+            /** @description By model, most units first. */
+            models: components["schemas"]["ModelUsage"][];
         };
-        /**
-         * @description The body of `POST /api/v1/generations`, as it came.
-         * @example {
-         *       "inputs": {
-         *         "prompt": "a lighthouse at dusk"
-         *       },
-         *       "model": "flux-schnell",
-         *       "outputs": 1,
-         *       "parameters": {
-         *         "aspect": "16:9",
-         *         "seed": 42
-         *       }
-         *     }
-         */
+        /** @description The body of `POST /api/v1/generations`, as it came. */
         NewGeneration: {
-            /**
-             * Format: uri
-             * @description An https address that is told when it is over.
-             */
-            callback_url?: string | null;
-            /** @description A collection that the outputs go into. */
-            collection?: string | null;
-            /** @description What to work from. */
-            inputs?: components["schemas"]["NewInputs"];
             /** @description A model's id. */
             model: string;
             /**
@@ -1192,30 +1698,65 @@ export interface components {
              * @description How many outputs; the model's default when absent.
              */
             outputs?: number | null;
+            /** @description What to work from. */
+            inputs?: components["schemas"]["NewInputs"];
             /** @description Values of the model's parameters by their names. */
             parameters?: {
                 [key: string]: unknown;
             };
+            /** @description A collection that the outputs go into. */
+            collection?: string | null;
+            /** @description An https address that is told when it is over. */
+            callback_url?: string | null;
         };
         /** @description What to work from, as it came. */
         NewInputs: {
-            /** @description The id of an upload or asset. */
-            end_frame?: string | null;
+            /** @description What to make. */
+            prompt?: string | null;
+            /** @description What to avoid. */
+            negative_prompt?: string | null;
             /** @description Ids of uploads or assets. */
             images?: string[];
             /** @description The id of an upload. */
             mask?: string | null;
-            /** @description What to avoid. */
-            negative_prompt?: string | null;
-            /** @description What to make. */
-            prompt?: string | null;
             /** @description The id of an upload or asset. */
             start_frame?: string | null;
+            /** @description The id of an upload or asset. */
+            end_frame?: string | null;
+        };
+        /** @description Limits of one's own; each at most 1,000,000. */
+        NewLimits: {
+            /**
+             * Format: int32
+             * @description Units a calendar month (UTC).
+             */
+            monthly: number;
+            /**
+             * Format: int32
+             * @description Outputs a calendar day (UTC).
+             */
+            daily: number;
+            /**
+             * Format: int32
+             * @description Requests to generate a clock hour.
+             */
+            hourly: number;
+            /**
+             * Format: int32
+             * @description Outputs in the making at once.
+             */
+            concurrent: number;
+            /**
+             * Format: int32
+             * @description Of those, how many may be videos.
+             */
+            concurrent_videos: number;
         };
         /** @description What a new link is to be. */
         NewLink: {
             /** @description One of mine that isn't in the trash. */
             asset_id: string;
+            opens: components["schemas"]["Opens"];
             /**
              * Format: date-time
              * @description In the future; without it the link doesn't expire.
@@ -1226,13 +1767,12 @@ export interface components {
              * @description How often it may be opened.
              */
             max_views?: number | null;
-            /** @description For me alone; at most 200 characters. */
-            note?: string | null;
-            opens: components["schemas"]["Opens"];
             /** @description 4 to 128 characters that visitors have to know. */
             password?: string | null;
             /** @description The end of the address: 4 to 40 lower-case letters, digits and hyphens. Without it the end is random. */
             slug?: string | null;
+            /** @description For me alone; at most 200 characters. */
+            note?: string | null;
         };
         /** @description A new token, with its secret: shown this once. */
         NewTokenView: components["schemas"]["TokenView"] & {
@@ -1244,18 +1784,17 @@ export interface components {
         };
         /** @description A file to be sent. */
         NewUpload: {
-            /**
-             * Format: int64
-             * @description Its length, 1 to 10,485,760.
-             */
-            bytes: number;
+            purpose: ("image" | "mask") & Record<string, never>;
             /**
              * @description What it will be sent as: `image/png`, `image/jpeg` or `image/webp`. What it is, its bytes say.
              * @example image/png
              */
             content_type: string;
-            /** @description `image` to work from, `mask` to say where to paint (white is painted anew). */
-            purpose: components["schemas"]["Purpose"];
+            /**
+             * Format: int64
+             * @description Its length, 1 to 10,485,760.
+             */
+            bytes: number;
             /** @description Its SHA-256, 64 lower-case hexadecimal digits. */
             sha256: string;
         };
@@ -1268,9 +1807,9 @@ export interface components {
         Outputs: {
             /**
              * Format: int32
-             * @description When nothing is said.
+             * @description At least one.
              */
-            default: number;
+            min: number;
             /**
              * Format: int32
              * @description At most so many.
@@ -1278,20 +1817,29 @@ export interface components {
             max: number;
             /**
              * Format: int32
-             * @description At least one.
+             * @description When nothing is said.
              */
-            min: number;
+            default: number;
         };
         /** @description Something that can be set. */
         Parameter: {
-            /** @description How the form asks for it. */
-            control: components["schemas"]["Control"];
-            /** @description What is used when it isn't given; absent when the model chooses. */
-            default?: unknown;
-            /** @description A sentence below the field. */
-            help?: string | null;
+            /** @description The canonical name. */
+            name: string;
             /** @description The label of the field. */
             label: string;
+            /** @description A sentence below the field. */
+            help?: string | null;
+            /** @description How the form asks for it. */
+            control: components["schemas"]["Control"];
+            /** @description What its values are. */
+            type: components["schemas"]["ValueType"];
+            /** @description What is used when it isn't given; absent when the model chooses. */
+            default?: unknown;
+            /**
+             * Format: double
+             * @description The smallest number, or the fewest characters.
+             */
+            min?: number | null;
             /**
              * Format: double
              * @description The largest number, or the most characters.
@@ -1299,26 +1847,12 @@ export interface components {
             max?: number | null;
             /**
              * Format: double
-             * @description The smallest number, or the fewest characters.
-             */
-            min?: number | null;
-            /** @description The canonical name. */
-            name: string;
-            /** @description The allowed values, when they are few. */
-            options?: components["schemas"]["Choice"][];
-            shown_when?: components["schemas"]["ShownWhen"] | null;
-            /**
-             * Format: double
              * @description The distance of allowed numbers, counted from `min`.
              */
             step?: number | null;
-            /** @description What its values are. */
-            type: components["schemas"]["ValueType"];
-        };
-        /** @description The form that a locked link shows. */
-        Password: {
-            /** @description As the link's owner chose it. */
-            password?: string | null;
+            /** @description The allowed values, when they are few. */
+            options?: components["schemas"]["Choice"][];
+            shown_when?: components["schemas"]["ShownWhen"] | null;
         };
         /**
          * @description What a price counts.
@@ -1340,45 +1874,40 @@ export interface components {
         /** @description The shape of every error answer (`application/problem+json`). */
         Problem: {
             /**
-             * @description Stable, in kebab case.
-             * @example validation
+             * @description `/problems/` and the code.
+             * @example /problems/validation
              */
-            code: string;
-            /** @description What happened this time, for people. */
-            detail: string;
-            /** @description What is wrong with which field. */
-            errors?: components["schemas"]["FieldError"][];
-            /** @description Names this request in our logs. */
-            request_id: string;
+            type: string;
+            /** @description A line for people, the same for each code. */
+            title: string;
             /**
              * Format: int32
              * @description The status of the answer.
              * @example 400
              */
             status: number;
-            /** @description A line for people, the same for each code. */
-            title: string;
             /**
-             * @description `/problems/` and the code.
-             * @example /problems/validation
+             * @description Stable, in kebab case.
+             * @example validation
              */
-            type: string;
+            code: string;
+            /** @description What happened this time, for people. */
+            detail: string;
+            /** @description Names this request in our logs. */
+            request_id: string;
+            /** @description What is wrong with which field. */
+            errors?: components["schemas"]["FieldError"][];
         };
         /** @description How far a request is. */
         ProgressView: {
-            /** @description For people. */
-            message: string;
             /**
              * Format: int32
              * @description How many requests are before it at the provider, when it last said so.
              */
-            queue_position: number | null;
+            queue_position?: number | null;
+            /** @description For people. */
+            message: string;
         };
-        /**
-         * @description What a file is for.
-         * @enum {string}
-         */
-        Purpose: "image" | "mask";
         /**
          * @description What somebody may do beyond their own things.
          * @enum {string}
@@ -1391,60 +1920,58 @@ export interface components {
         Scope: "read" | "generate" | "share" | "admin";
         /** @description A browser that is signed in. */
         SessionView: {
+            id: string;
             /**
              * @description Browser and system, as far as they say.
              * @example Firefox on Linux
              */
             agent: string;
-            /** Format: date-time */
-            created_at: string;
             /** @description Whether it is the one that asks. */
             current: boolean;
-            /**
-             * Format: date-time
-             * @description If it isn't used any more.
-             */
-            ends_at: string;
-            id: string;
+            /** Format: date-time */
+            created_at: string;
             /**
              * Format: date-time
              * @description To within five minutes.
              */
             last_seen_at: string;
+            /**
+             * Format: date-time
+             * @description If it isn't used any more.
+             */
+            ends_at: string;
         };
         /** @description A condition on another parameter. */
         ShownWhen: {
-            /** @description The value it must have. */
-            equals: unknown;
             /** @description The other parameter's name; it stands earlier in the form. */
             parameter: string;
+            /** @description The value it must have. */
+            equals: unknown;
         };
+        /**
+         * @description Whether somebody may use the system at all. Checked on every request.
+         * @enum {string}
+         */
+        Status: "active" | "suspended" | "deleting";
         /** @description A text. */
         TextInput: {
-            /** @description The label of the field. */
-            label: string;
-            /**
-             * Format: int32
-             * @description Characters.
-             */
-            max_length: number;
+            /** @description Whether the model can't do without. */
+            required: boolean;
             /**
              * Format: int32
              * @description Characters, not bytes, without surrounding white space. Zero for what may be left empty.
              */
             min_length: number;
-            /** @description Whether the model can't do without. */
-            required: boolean;
+            /**
+             * Format: int32
+             * @description Characters.
+             */
+            max_length: number;
+            /** @description The label of the field. */
+            label: string;
         };
         /** @description A smaller picture of an asset. */
         ThumbnailView: {
-            /** @description Always WebP. */
-            content_type: string;
-            /**
-             * Format: int32
-             * @description Pixels.
-             */
-            height: number;
             /** @description As in `media`. */
             url: string;
             /**
@@ -1452,82 +1979,89 @@ export interface components {
              * @description Pixels.
              */
             width: number;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            height: number;
+            /** @description Always WebP. */
+            content_type: string;
         };
         /** @description A personal token. */
         TokenView: {
+            id: string;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
             /** Format: date-time */
             created_at: string;
             /**
              * Format: date-time
              * @description From then on it is refused; null when it doesn't expire.
              */
-            expires_at: string | null;
-            id: string;
+            expires_at?: string | null;
             /**
              * Format: date-time
              * @description To within an hour; null when it was never used.
              */
-            last_used_at: string | null;
-            name: string;
-            scopes: components["schemas"]["Scope"][];
+            last_used_at?: string | null;
         };
         /** @description What a request took from the monthly limit. */
         UnitsView: {
             /**
              * Format: int32
-             * @description Used by what is in the library.
-             */
-            charged: number;
-            /**
-             * Format: int32
              * @description Set aside when it was accepted.
              */
             reserved: number;
+            /**
+             * Format: int32
+             * @description Used by what is in the library.
+             */
+            charged: number;
         };
         /** @description How to send the file. */
         UploadRequest: {
-            /** @description To be sent exactly so. */
-            headers: {
-                [key: string]: string;
-            };
             /** @description Always `PUT`. */
             method: string;
             /** @description Takes exactly these bytes, for 15 minutes. */
             url: string;
+            /** @description To be sent exactly so. */
+            headers: {
+                [key: string]: string;
+            };
         };
         /** @description A place for a file. */
         UploadTicket: {
+            /** @description Names the upload, here and in the inputs of a request. */
+            id: string;
+            /** @description How to send the file. */
+            upload: components["schemas"]["UploadRequest"];
             /**
              * Format: date-time
              * @description Until when it can be used in a request.
              */
             expires_at: string;
-            /** @description Names the upload, here and in the inputs of a request. */
-            id: string;
-            /** @description How to send the file. */
-            upload: components["schemas"]["UploadRequest"];
         };
         /** @description The picture that was made of a file: upright, without metadata, at most 2,048 pixels on the longer side. */
         UploadedPicture: {
-            /**
-             * Format: int64
-             * @description Of the picture, not of the file that was sent.
-             */
-            bytes: number;
+            /** @description Names it in the inputs of a request. */
+            id: string;
             /** @description `image/png` or `image/jpeg`. */
             content_type: string;
             /**
              * Format: int32
              * @description Pixels.
              */
-            height: number;
-            /** @description Names it in the inputs of a request. */
-            id: string;
+            width: number;
             /**
              * Format: int32
              * @description Pixels.
              */
-            width: number;
+            height: number;
+            /**
+             * Format: int64
+             * @description Of the picture, not of the file that was sent.
+             */
+            bytes: number;
         };
         /** @description This month's units. */
         Usage: {
@@ -1538,9 +2072,9 @@ export interface components {
             month: string;
             /**
              * Format: int32
-             * @description Of the monthly limit.
+             * @description For what is in the library.
              */
-            remaining: number;
+            used: number;
             /**
              * Format: int32
              * @description For what is under way.
@@ -1548,9 +2082,78 @@ export interface components {
             reserved: number;
             /**
              * Format: int32
-             * @description For what is in the library.
+             * @description Of the monthly limit.
              */
-            used: number;
+            remaining: number;
+        };
+        /** @description A person with what they used. */
+        UserDetails: components["schemas"]["UserView"] & {
+            /** @description The last 24 months in which they used something, newest first. */
+            usage: components["schemas"]["UserMonth"][];
+            /**
+             * Format: int32
+             * @description Calls of theirs that are at the provider now.
+             */
+            running: number;
+        };
+        /** @description When somebody's account ends. */
+        UserLeaving: {
+            /**
+             * Format: date-time
+             * @description Until then the deletion can be called off, by `PATCH` with the status `active`.
+             */
+            deletes_at: string;
+        };
+        /** @description What somebody used in a month (UTC). */
+        UserMonth: {
+            /** @example 2026-11 */
+            month: string;
+            /**
+             * Format: int32
+             * @description Charged.
+             */
+            units: number;
+            /**
+             * Format: int32
+             * @description Set aside for what is under way.
+             */
+            reserved: number;
+            /** @description Paid to the provider for what was delivered. */
+            spend: components["schemas"]["Money"];
+        };
+        /** @description What to change; what is left out stays. */
+        UserPatch: {
+            status?: components["schemas"]["Access"] | null;
+            role?: components["schemas"]["Role"] | null;
+            limits?: components["schemas"]["NewLimits"] | null;
+        };
+        /** @description A person, as admins see them. */
+        UserView: {
+            /** @description Ours. */
+            id: string;
+            /** @description As the issuer last said. Two people may have the same one. */
+            email: string;
+            /** @description As the issuer last said. */
+            name: string;
+            /** @description An address at the sign-in issuer, or null. */
+            picture?: string | null;
+            role: components["schemas"]["Role"];
+            status: components["schemas"]["Status"];
+            /**
+             * Format: date-time
+             * @description When everything of theirs is deleted; null unless the status is `deleting`.
+             */
+            deletes_at?: string | null;
+            /**
+             * Format: date-time
+             * @description First seen.
+             */
+            created_at: string;
+            /** Format: date-time */
+            last_sign_in_at: string;
+            limits?: components["schemas"]["LimitsView"] | null;
+            /** @description What holds. */
+            effective_limits: components["schemas"]["LimitsView"];
         };
         /**
          * @description The JSON type of a parameter's values.
@@ -1559,135 +2162,18 @@ export interface components {
         ValueType: "string" | "integer" | "number" | "boolean";
         /** @description A remark about one output. */
         WarningView: {
-            /** @description Stable. */
-            code: string;
-            /** @description For people. */
-            message: string;
             /**
              * Format: int32
              * @description Which output, from 1.
              */
             output: number;
+            /** @description Stable. */
+            code: string;
+            /** @description For people. */
+            message: string;
         };
     };
-    responses: {
-        /** @description The request has mistakes; `errors` names the fields. */
-        BadRequest: {
-            headers: {
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description Signed in, but not allowed; or a change that another site's page asked for. */
-        Forbidden: {
-            headers: {
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description A fault of ours. */
-        Internal: {
-            headers: {
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description Not there, or somebody else's. */
-        NotFound: {
-            headers: {
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The body is larger than this call takes. */
-        PayloadTooLarge: {
-            headers: {
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description It took too long. */
-        Timeout: {
-            headers: {
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description Too many; `Retry-After` says when to try again. */
-        TooManyRequests: {
-            headers: {
-                /** @description Seconds. */
-                "Retry-After"?: number;
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description Nobody is signed in. */
-        Unauthenticated: {
-            headers: {
-                /** @description `Bearer`. */
-                "WWW-Authenticate"?: string;
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description We are busy, or the model provider is; `Retry-After` says when to try again. */
-        Unavailable: {
-            headers: {
-                /** @description Seconds. */
-                "Retry-After"?: number;
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description The body must be JSON. */
-        UnsupportedMediaType: {
-            headers: {
-                /** @description Names the request in our logs. */
-                "X-Request-Id"?: string;
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-    };
+    responses: never;
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -1695,6 +2181,173 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_audit: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A month (UTC); this one when it is left out.
+                 * @example 2026-11
+                 */
+                month?: string;
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_AuditLineView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description How the e-mail address or the name begins, in any case; without it, everybody, the newest first. */
+                q?: string;
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_UserView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDetails"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserLeaving"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDetails"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_assets: {
         parameters: {
             query?: {
@@ -1735,20 +2388,15 @@ export interface operations {
                     "application/json": components["schemas"]["List_Asset"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     get_asset: {
@@ -1776,13 +2424,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     delete_asset: {
@@ -1802,13 +2452,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     edit_asset: {
@@ -1834,16 +2486,15 @@ export interface operations {
                     "application/json": components["schemas"]["Asset"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     download_asset: {
@@ -1864,13 +2515,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     restore_asset: {
@@ -1892,13 +2545,106 @@ export interface operations {
                     "application/json": components["schemas"]["Asset"];
                 };
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exports: {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ExportView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_generations: {
@@ -1923,20 +2669,15 @@ export interface operations {
                     "application/json": components["schemas"]["List_Generation"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     create_generation: {
@@ -1962,13 +2703,8 @@ export interface operations {
                     "application/json": components["schemas"]["Generation"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            /** @description The key was used with another body, or an administrator has switched the model off. */
-            422: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1976,10 +2712,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     estimate_generation: {
@@ -2003,15 +2735,15 @@ export interface operations {
                     "application/json": components["schemas"]["Estimate"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_generation: {
@@ -2039,13 +2771,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     cancel_generation: {
@@ -2067,11 +2801,15 @@ export interface operations {
                     "application/json": components["schemas"]["Generation"];
                 };
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             /** @description It is already over. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2079,10 +2817,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     health: {
@@ -2102,17 +2836,15 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     list_ledger: {
@@ -2137,20 +2869,15 @@ export interface operations {
                     "application/json": components["schemas"]["List_LedgerLineView"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     list_links: {
@@ -2177,20 +2904,15 @@ export interface operations {
                     "application/json": components["schemas"]["List_Link"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     create_link: {
@@ -2214,9 +2936,6 @@ export interface operations {
                     "application/json": components["schemas"]["Link"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
             /** @description The ending is taken, or there are 1000 links. */
             409: {
                 headers: {
@@ -2226,12 +2945,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_link: {
@@ -2259,13 +2981,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     end_link: {
@@ -2285,13 +3009,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     edit_link: {
@@ -2317,16 +3043,15 @@ export interface operations {
                     "application/json": components["schemas"]["Link"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_me: {
@@ -2346,19 +3071,71 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+        };
+    };
+    delete_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Leaving"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_models: {
@@ -2389,13 +3166,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_model: {
@@ -2423,13 +3202,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     openapi: {
@@ -2449,17 +3230,15 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     list_sessions: {
@@ -2484,20 +3263,15 @@ export interface operations {
                     "application/json": components["schemas"]["List_SessionView"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     end_other_sessions: {
@@ -2516,12 +3290,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     end_session: {
@@ -2542,8 +3319,6 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
             /** @description No such session of mine. */
             404: {
                 headers: {
@@ -2553,10 +3328,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_tokens: {
@@ -2581,20 +3361,15 @@ export interface operations {
                     "application/json": components["schemas"]["List_TokenView"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     create_token: {
@@ -2618,9 +3393,6 @@ export interface operations {
                     "application/json": components["schemas"]["NewTokenView"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
             /** @description There are 50. */
             409: {
                 headers: {
@@ -2630,12 +3402,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     revoke_token: {
@@ -2656,8 +3431,6 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
             /** @description No such token of mine. */
             404: {
                 headers: {
@@ -2667,10 +3440,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     begin_upload: {
@@ -2694,15 +3472,15 @@ export interface operations {
                     "application/json": components["schemas"]["UploadTicket"];
                 };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            413: components["responses"]["PayloadTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     complete_upload: {
@@ -2724,31 +3502,29 @@ export interface operations {
                     "application/json": components["schemas"]["UploadedPicture"];
                 };
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             /** @description It was begun more than 24 hours ago. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
             /** @description The file can't be used, or isn't there; `errors[0].code` says why. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     list_usage: {
@@ -2773,20 +3549,15 @@ export interface operations {
                     "application/json": components["schemas"]["List_MonthUsage"];
                 };
             };
-            /** @description As it was, by the `ETag` in `If-None-Match`. */
-            304: {
+            /** @description What went wrong; `code` is stable. */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     finish_sign_in: {
@@ -2810,10 +3581,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     begin_sign_in: {
@@ -2835,10 +3611,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     sign_out: {
@@ -2857,12 +3638,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            401: components["responses"]["Unauthenticated"];
-            403: components["responses"]["Forbidden"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     fal: {
@@ -2888,28 +3672,27 @@ export interface operations {
                 };
                 content?: never;
             };
-            400: components["responses"]["BadRequest"];
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            413: components["responses"]["PayloadTooLarge"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     open_link: {
@@ -2944,25 +3727,24 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
-                };
+                content?: never;
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     unlock_link: {
@@ -2974,9 +3756,10 @@ export interface operations {
             };
             cookie?: never;
         };
+        /** @description `password` */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": components["schemas"]["Password"];
+                "application/x-www-form-urlencoded": Record<string, never>;
             };
         };
         responses: {
@@ -3001,45 +3784,38 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
-                };
+                content?: never;
             };
             /** @description There is no such link. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
-                };
+                content?: never;
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
-                };
+                content?: never;
             };
-            413: components["responses"]["PayloadTooLarge"];
             /** @description Too many wrong passwords. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
                 };
             };
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     link_media: {
@@ -3065,35 +3841,31 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
-                };
+                content?: never;
             };
             /** @description There is no such link. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
-                };
+                content?: never;
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     link_player: {
@@ -3121,25 +3893,24 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
-                };
+                content?: never;
             };
             /** @description The link has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     link_poster: {
@@ -3165,25 +3936,24 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
-                };
+                content?: never;
             };
             /** @description The link has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
-                    "text/html": string;
                 };
             };
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
         };
     };
     count_visit: {
@@ -3203,11 +3973,15 @@ export interface operations {
                 };
                 content?: never;
             };
-            404: components["responses"]["NotFound"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
-            504: components["responses"]["Timeout"];
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
 }

@@ -1,5 +1,6 @@
 //! Signing in, staying signed in, and tokens.
 
+mod admin;
 mod issuer;
 mod next_request;
 mod sessions;

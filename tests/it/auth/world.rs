@@ -27,6 +27,7 @@ pub(super) struct World {
     pub(super) clock: Clock,
     pub(super) issuer: Arc<Issuer>,
     pub(super) router: Router,
+    pub(super) env: Env,
     table: dynoxide::Database,
     _folder: TempDir,
 }
@@ -80,7 +81,7 @@ impl World {
         }
         let platform = Platform::connect_at(&env, clock.clone()).unwrap();
         let router = auth::router(&platform);
-        Self { platform, clock, issuer, router, table, _folder: folder }
+        Self { platform, clock, issuer, router, env, table, _folder: folder }
     }
 
     pub(super) fn browser(&self) -> Browser {

@@ -98,6 +98,10 @@ impl Owned {
                 world.platform.db.tokens(owner.user.id).await.unwrap()[0].id.to_string()
             }
             Thing::Collection => absent(world, thing),
+            Thing::Export => {
+                send(world, &owner.page, &Method::POST, "/api/v1/exports", None).await.json()["id"].as_str().unwrap().to_owned()
+            }
+            Thing::Person => world.user(&random_base62(8)).await.user().id.to_string(),
             Thing::Known(text) => text.to_owned(),
         }
     }

@@ -35,6 +35,9 @@ pub(super) enum Thing {
     Token,
     /// A collection's id; there are none yet.
     Collection,
+    Export,
+    /// Another person, for admins alone.
+    Person,
     /// Nobody's: this text.
     Known(&'static str),
 }
@@ -57,7 +60,7 @@ pub(super) struct Row {
     pub(super) ids: &'static [(At, Thing)],
     /// Its body, before ids are put in.
     pub(super) body: Option<fn() -> Value>,
-    /// What its owner, or an admin, is answered.
+    /// What its owner, or an admin, is answered; 0 for any of 202, 409 and 429.
     pub(super) ok: u16,
 }
 
@@ -105,6 +108,7 @@ const MASKED: &[(At, Thing)] = &[(At::Body("/inputs/images/0"), Thing::Asset), (
 const FRAMES: &[(At, Thing)] = &[(At::Body("/inputs/start_frame"), Thing::Picture), (At::Body("/inputs/end_frame"), Thing::Asset)];
 const COLLECTED: &[(At, Thing)] = &[(At::Body("/collection"), Thing::Collection)];
 const ASSET: &[(At, Thing)] = &[(At::Path("id"), Thing::Asset)];
+const PERSON: &[(At, Thing)] = &[(At::Path("id"), Thing::Person)];
 const LINK: &[(At, Thing)] = &[(At::Path("key"), Thing::Link)];
 
 pub(super) const TABLE: &[Row] = &[
@@ -114,6 +118,10 @@ pub(super) const TABLE: &[Row] = &[
     row("get /auth/callback", Who::Anyone, 302),
     row("post /auth/logout", Who::SignOut, 204),
     row("get /api/v1/me", READ, 200),
+    row("get /api/v1/exports", Who::Session, 200),
+    row("get /api/v1/exports/{id}", Who::Session, 200).ids(&[(At::Path("id"), Thing::Export)]),
+    // The one that the row before has made is still under way, or ready: either way it is hers.
+    row("post /api/v1/exports", Who::Session, 0),
     row("get /api/v1/sessions", Who::Session, 200),
     row("delete /api/v1/sessions", Who::Session, 204),
     row("delete /api/v1/sessions/{id}", Who::Session, 204).ids(&[(At::Path("id"), Thing::Session)]),
@@ -160,10 +168,21 @@ pub(super) const TABLE: &[Row] = &[
     // It shows no film.
     row("get /s/{key}/player", Who::Anyone, 404).ids(LINK),
     row("post /s/{key}/visit", Who::Anyone, 204).ids(LINK),
+    row("get /api/v1/admin/audit", Who::Admin, 200),
+    row("get /api/v1/admin/users", Who::Admin, 200),
+    row("get /api/v1/admin/users/{id}", Who::Admin, 200).ids(PERSON),
+    row("patch /api/v1/admin/users/{id}", Who::Admin, 200).ids(PERSON).body(|| json!({"limits": null})),
+    row("delete /api/v1/admin/users/{id}", Who::Admin, 202).ids(PERSON),
     // The address carries a MAC; tests/it/webhooks.rs is about it.
     row("post /hooks/fal/{call}/{attempt}/{mac}", Who::Anyone, 404).body(nothing).ids(&[
         (At::Path("call"), Thing::Known("0190163d8694739baea5966c26f8ad91")),
         (At::Path("attempt"), Thing::Known("1")),
         (At::Path("mac"), Thing::Known("0")),
     ]),
+    // The last, because they end everything.
+    row("delete /api/v1/me", Who::Session, 202),
+    row("post /api/v1/me/restore", Who::Session, 200),
 ];
+
+/// What somebody may still do whose account is about to be deleted.
+pub(super) const LEAVING: [&str; 3] = ["get /api/v1/me", "post /api/v1/me/restore", "post /auth/logout"];

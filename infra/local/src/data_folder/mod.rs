@@ -204,6 +204,18 @@ pub fn running_endpoints(root: &Path) -> Result<Endpoints, DataFolderError> {
     endpoints::read(root)
 }
 
+/// Keys that the edition makes itself, and can exchange.
+pub const OWN_KEYS: [&str; 2] = secrets::OWN_KEYS;
+
+/// Exchanges one of [`OWN_KEYS`], whether an edition runs or not: the functions use the new one within five minutes, and accept
+/// what was made with the old one until the next exchange.
+///
+/// # Errors
+/// [`DataFolderError`] when there are no secrets yet, or they can't be read or written.
+pub fn exchange_key(root: &Path, name: &str) -> Result<(), DataFolderError> {
+    secrets::exchange(&root.join("secrets.json"), name)
+}
+
 /// The version of a folder; `None` when it has none.
 ///
 /// # Errors

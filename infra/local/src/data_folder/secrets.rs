@@ -101,6 +101,26 @@ pub(super) fn load(path: &Path, provided: &ProvidedSecrets) -> Result<LocalSecre
     Ok(LocalSecrets { fal_key, oidc_client_secret, media_signing_key, media_public_key: signing_key.public_key() })
 }
 
+/// Keys that the edition makes itself, and can exchange.
+pub(super) const OWN_KEYS: [&str; 2] = [MEDIA_SIGNING_KEY, WEBHOOK_MAC_KEY];
+
+/// Makes a new key `name` (of [`OWN_KEYS`]); the one in use stays good under its name with `_previous`, and the one before it goes.
+pub(super) fn exchange(path: &Path, name: &str) -> Result<(), DataFolderError> {
+    let damaged = |reason: String| DataFolderError::Damaged { path: path.to_owned(), reason };
+    let text = std::fs::read(path).map_err(|source| DataFolderError::Unusable { path: path.to_owned(), source })?;
+    let mut secrets: BTreeMap<String, String> =
+        serde_json::from_slice(&text).map_err(|e| damaged(format!("line {}: not an object of texts", e.line())))?;
+    let new = match name {
+        MEDIA_SIGNING_KEY => SecretKey::random(&mut OsRng).to_pkcs8_pem(LineEnding::LF).map_err(|e| damaged(e.to_string()))?.to_string(),
+        _ => random_hex().map_err(|e| damaged(e.to_string()))?,
+    };
+    if let Some(old) = secrets.insert(name.to_owned(), new) {
+        secrets.insert(format!("{name}_previous"), old);
+    }
+    let text = serde_json::to_vec_pretty(&secrets).map_err(|e| damaged(e.to_string()))?;
+    write_atomically(path, &text)
+}
+
 /// 32 random bytes in hexadecimal.
 pub(crate) fn random_hex() -> Result<String, getrandom::Error> {
     let mut bytes = [0_u8; 32];

@@ -96,6 +96,24 @@ fn secrets_stay_and_provided_ones_come_and_go() {
 }
 
 #[test]
+fn a_key_that_is_exchanged_stays_good_once() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = DataFolder::open(parent.path()).unwrap();
+    assert!(matches!(exchange_key(parent.path(), OWN_KEYS[0]), Err(DataFolderError::Unusable { .. })), "before the first start");
+    folder.secrets(&ProvidedSecrets::default()).unwrap();
+    let file = || serde_json::from_slice::<serde_json::Value>(&fs::read(folder.secrets_file()).unwrap()).unwrap();
+    for key in OWN_KEYS {
+        let (before, previous) = (file(), format!("{key}_previous"));
+        exchange_key(parent.path(), key).unwrap();
+        assert_ne!(file()[key], before[key]);
+        assert_eq!(file()[&previous], before[key]);
+        assert_eq!(file()["fal_key"], before["fal_key"], "and nothing else");
+    }
+    assert_eq!(fs::metadata(folder.secrets_file()).unwrap().permissions().mode() & 0o777, 0o600);
+    folder.secrets(&ProvidedSecrets::default()).unwrap();
+}
+
+#[test]
 fn damaged_secrets_are_not_replaced() {
     let parent = tempfile::tempdir().unwrap();
     let folder = DataFolder::open(parent.path()).unwrap();

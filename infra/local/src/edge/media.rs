@@ -10,8 +10,10 @@ use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use local_s3::S3Service;
+use secrecy::ExposeSecret as _;
 use shared::clock::Clock;
-use shared::media::signed::{Denied, MediaVerifier};
+use shared::media::signed::{Denied, MediaSigner};
+use shared::secrets::{SecretName, Secrets};
 
 use super::{MEDIA_BUCKET, method_not_allowed};
 use crate::problem::problem;
@@ -39,7 +41,9 @@ const ANSWERED: [HeaderName; 9] = [
 pub struct MediaAccess {
     service: S3Service,
     client: Client,
-    verifier: MediaVerifier,
+    secrets: Secrets,
+    /// The CDN's name of the key, which all keys share here.
+    key_pair: String,
     origin: String,
     clock: Clock,
 }
@@ -51,10 +55,10 @@ impl std::fmt::Debug for MediaAccess {
 }
 
 impl MediaAccess {
-    /// Objects of `service`, which `client` may presign requests to; `verifier` checks what the installation at `origin` has
-    /// signed.
-    pub fn new(service: S3Service, client: Client, verifier: MediaVerifier, origin: String, clock: Clock) -> Self {
-        Self { service, client, verifier, origin, clock }
+    /// Objects of `service`, which `client` may presign requests to; `secrets` has the keys with which the installation at
+    /// `origin` signs as `key_pair`: one, or two while it is exchanged.
+    pub fn new(service: S3Service, client: Client, secrets: Secrets, key_pair: String, origin: String, clock: Clock) -> Self {
+        Self { service, client, secrets, key_pair, origin, clock }
     }
 
     /// Answers a request whose own signature the store checks.
@@ -71,7 +75,7 @@ impl MediaAccess {
         if ![Method::GET, Method::HEAD].contains(&parts.method) {
             return method_not_allowed("GET, HEAD", request_id);
         }
-        if let Err(reason) = self.check(&parts) {
+        if let Err(reason) = self.check(&parts).await {
             tracing::debug!(%reason, request_id, "media refused");
             return problem(StatusCode::FORBIDDEN, "forbidden", "This needs a valid signature", request_id);
         }
@@ -97,17 +101,38 @@ impl MediaAccess {
     }
 
     /// Whether the request carries a permission. An address that is signed is judged by its own signature alone.
-    fn check(&self, parts: &http::request::Parts) -> Result<(), Denied> {
+    async fn check(&self, parts: &http::request::Parts) -> Result<(), Denied> {
+        match self.check_once(parts).await {
+            // The key may have been exchanged since it was read here.
+            Err(Denied::Signature) => {
+                self.secrets.distrust(SecretName::MediaSigningKey).await;
+                self.check_once(parts).await
+            }
+            judged => judged,
+        }
+    }
+
+    async fn check_once(&self, parts: &http::request::Parts) -> Result<(), Denied> {
         let now = self.clock.now();
         let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-        match self.verifier.verify_url(&format!("{}{target}", self.origin), now) {
-            Err(Denied::Unsigned) => {}
-            judged => return judged,
-        }
         let resource = format!("{}{}", self.origin, parts.uri.path());
-        let lines = parts.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let cookies = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        self.verifier.verify_cookies(&resource, cookies, now)
+        let mut judged = Err(Denied::Key);
+        for pem in self.secrets.accepted(SecretName::MediaSigningKey).await.unwrap_or_default() {
+            let Ok(signer) = MediaSigner::new(pem.expose_secret(), &self.key_pair, &self.origin) else { continue };
+            let verifier = signer.verifier();
+            judged = match verifier.verify_url(&format!("{}{target}", self.origin), now) {
+                Err(Denied::Unsigned) => {
+                    let lines = parts.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+                    let cookies = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+                    verifier.verify_cookies(&resource, cookies, now)
+                }
+                judged => judged,
+            };
+            if judged != Err(Denied::Signature) {
+                break;
+            }
+        }
+        judged
     }
 
     /// The store's request for what `parts` ask for; `None` when the path is no key.

@@ -120,9 +120,12 @@ async fn the_sign_in_stand_in_is_mounted() {
 
 /// What the functions sign with.
 fn signer() -> shared::media::signed::MediaSigner {
+    shared::media::signed::MediaSigner::new(&key(7), "local", "http://localhost:8080").unwrap()
+}
+
+fn key(number: u8) -> String {
     use p256::pkcs8::EncodePrivateKey as _;
-    let key = p256::SecretKey::from_slice(&[7; 32]).unwrap().to_pkcs8_pem(p256::pkcs8::LineEnding::LF).unwrap();
-    shared::media::signed::MediaSigner::new(&key, "local", "http://localhost:8080").unwrap()
+    p256::SecretKey::from_slice(&[number; 32]).unwrap().to_pkcs8_pem(p256::pkcs8::LineEnding::LF).unwrap().to_string()
 }
 
 /// Somebody's media.
@@ -130,7 +133,12 @@ const PREFIX: &str = "a1B2";
 
 /// A store with one object and the way to it.
 async fn media(place: &Path) -> MediaAccess {
-    let store = local_s3::Store::open(place).unwrap();
+    let store = local_s3::Store::open(place.join("objects")).unwrap();
+    let file = place.join("secrets.json");
+    // While the key is exchanged: what was signed before is still good.
+    let secrets = serde_json::json!({"media_signing_key": key(8), "media_signing_key_previous": key(7)});
+    std::fs::write(&file, secrets.to_string()).unwrap();
+    let secrets = shared::secrets::Secrets::of_file(&file, std::time::Duration::ZERO, shared::runtime::http_client().unwrap());
     store.create_bucket(MEDIA_BUCKET, &[]).unwrap();
     let credentials = local_s3::Credentials { access_key_id: "LOCAL".to_owned(), secret_access_key: "secret".to_owned().into() };
     let service = local_s3::service(store, &credentials);
@@ -142,7 +150,8 @@ async fn media(place: &Path) -> MediaAccess {
         .force_path_style(true)
         .build();
     let client = aws_sdk_s3::Client::from_conf(config);
-    let access = MediaAccess::new(service, client.clone(), signer().verifier(), "http://localhost:8080".to_owned(), Clock::system());
+    let access =
+        MediaAccess::new(service, client.clone(), secrets, "local".to_owned(), "http://localhost:8080".to_owned(), Clock::system());
     let lifetime = aws_sdk_s3::presigning::PresigningConfig::expires_in(std::time::Duration::from_secs(60)).unwrap();
     let put = client.put_object().bucket(MEDIA_BUCKET).key("media/a1B2/ä.png").content_type("image/png");
     let put = put.cache_control("public, max-age=31536000, immutable").presigned(lifetime).await.unwrap();

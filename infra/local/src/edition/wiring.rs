@@ -7,7 +7,7 @@ use local_standins::provider::{OpenError, Provider, ProviderConfig, Settings};
 use sha2::{Digest as _, Sha256};
 use shared::clock::Clock;
 use shared::config::Env;
-use shared::media::signed::MediaSigner;
+use shared::secrets::Secrets;
 
 use super::{Options, StartError};
 use crate::data_folder::{DataFolder, LocalSecrets};
@@ -116,7 +116,7 @@ pub(super) fn tickers(template: &Template, functions: &Functions, clock: &Clock)
 }
 
 /// The edge's own way to the buckets. Its requests never leave the process, so the endpoint only has to be an address.
-pub(super) fn media(services: &Services, secrets: &LocalSecrets, origin: &PublicOrigin, clock: &Clock) -> Result<MediaAccess, StartError> {
+pub(super) fn media(services: &Services, secrets: Secrets, origin: &PublicOrigin, clock: &Clock) -> MediaAccess {
     let variable = |name: &str| services.sdk.get(name).cloned().unwrap_or_default();
     let credentials =
         aws_sdk_s3::config::Credentials::new(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), None, None, "this start");
@@ -127,10 +127,8 @@ pub(super) fn media(services: &Services, secrets: &LocalSecrets, origin: &Public
         .endpoint_url(variable("AWS_ENDPOINT_URL_S3"))
         .force_path_style(true)
         .build();
-    let signer = MediaSigner::new(&secrets.media_signing_key, KEY_PAIR_ID, origin.as_str())
-        .map_err(|error| StartError::MediaKey(error.to_string()))?;
     let client = aws_sdk_s3::Client::from_conf(config);
-    Ok(MediaAccess::new(services.s3.clone(), client, signer.verifier(), origin.as_str().to_owned(), clock.clone()))
+    MediaAccess::new(services.s3.clone(), client, secrets, KEY_PAIR_ID.to_owned(), origin.as_str().to_owned(), clock.clone())
 }
 
 pub(super) fn issuer_url(origin: &PublicOrigin) -> String {

@@ -126,21 +126,22 @@ async fn tokens_and_admins_are_made_whether_the_edition_runs_or_not() {
     let place = tempfile::tempdir().unwrap();
     let options = Options::new(place.path().join("data"));
     let scopes = vec![Scope::Read, Scope::Generate];
-    let error = make_token(&options, "ada@example.com", scopes.clone()).await.unwrap_err();
+    let at = Place::from(options.clone());
+    let error = at.make_token("ada@example.com", scopes.clone()).await.unwrap_err();
     assert!(error.to_string().contains("no data folder"), "{error}");
 
     let edition = Edition::start(options.clone(), crate::edge::tests::connect).await.unwrap();
-    let first = make_token(&options, "Ada@example.com", scopes.clone()).await.unwrap();
-    let admin = set_role(&options, "ada@example.com", Role::Admin).await.unwrap();
+    let first = at.make_token("Ada@example.com", scopes.clone()).await.unwrap();
+    let admin = at.set_role("ada@example.com", Role::Admin).await.unwrap();
     edition.shutdown().await;
 
-    let second = make_token(&options, "ada@example.com", scopes.clone()).await.unwrap();
+    let second = at.make_token("ada@example.com", scopes.clone()).await.unwrap();
     assert_ne!(first.expose_secret(), second.expose_secret());
-    let listed = admins(&options).await.unwrap();
+    let listed = at.admins().await.unwrap();
     assert_eq!(listed.iter().map(|user| user.id).collect::<Vec<_>>(), [admin.id], "the same person, with and without the edition");
-    set_role(&options, "ada@example.com", Role::User).await.unwrap();
-    assert!(admins(&options).await.unwrap().is_empty());
-    let error = make_token(&options, "not an address", scopes).await.unwrap_err();
+    at.set_role("ada@example.com", Role::User).await.unwrap();
+    assert!(at.admins().await.unwrap().is_empty());
+    let error = at.make_token("not an address", scopes).await.unwrap_err();
     assert!(matches!(error, OperateError::Operator(OperatorError::NotAnAddress(_))), "{error}");
 }
 
@@ -150,6 +151,6 @@ async fn with_a_real_issuer_people_sign_in_first() {
     let sign_in = Some(SignInClient { issuer: crate::GOOGLE.to_owned(), id: "id".to_owned(), secret: "secret".to_owned().into() });
     let options = Options { sign_in, ..Options::new(place.path().join("data")) };
     Edition::start(options.clone(), crate::edge::tests::connect).await.unwrap().shutdown().await;
-    let error = set_role(&options, "ada@example.com", Role::Admin).await.unwrap_err();
+    let error = Place::from(options).set_role("ada@example.com", Role::Admin).await.unwrap_err();
     assert!(matches!(error, OperateError::Operator(OperatorError::Nobody(_))), "{error}");
 }

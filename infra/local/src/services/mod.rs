@@ -157,7 +157,8 @@ fn open_buckets(path: &Path, buckets: &[Bucket]) -> Result<Store, ServiceError> 
     };
     for bucket in buckets {
         let Some(name) = bucket_name(bucket)? else { continue };
-        let rules: Vec<ExpiryRule> = bucket.expires_after_days.map(|days| ExpiryRule { prefix: String::new(), days }).into_iter().collect();
+        let rules = bucket.expiry.iter().map(|expiry| ExpiryRule { prefix: expiry.prefix.clone(), days: expiry.days });
+        let rules: Vec<ExpiryRule> = rules.collect();
         store.create_bucket(name, &rules)?;
     }
     Ok(store)

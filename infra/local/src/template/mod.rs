@@ -98,8 +98,17 @@ pub struct Table {
 pub struct Bucket {
     /// Key of the resource.
     pub logical_id: String,
-    /// Days after which an object is removed.
-    pub expires_after_days: Option<u32>,
+    /// What is removed because of its age.
+    pub expiry: Vec<Expiry>,
+}
+
+/// Objects whose keys begin with `prefix` are removed after some days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Empty for the whole bucket.
+    pub prefix: String,
+    /// Since they were written.
+    pub days: u32,
 }
 
 /// The whole template.
@@ -359,8 +368,11 @@ impl<'a> Reader<'a> {
         self.of_type("AWS::S3::Bucket")
             .map(|(id, properties)| {
                 let rules = path(properties, &["LifecycleConfiguration", "Rules"]).and_then(Value::as_sequence);
-                let days = rules.into_iter().flatten().find_map(|rule| number(rule, "ExpirationInDays"));
-                Bucket { logical_id: id.to_owned(), expires_after_days: days.and_then(|days| u32::try_from(days).ok()) }
+                let expiry = rules.into_iter().flatten().filter_map(|rule| {
+                    let days = number(rule, "ExpirationInDays").and_then(|days| u32::try_from(days).ok())?;
+                    Some(Expiry { prefix: text(rule, "Prefix").unwrap_or_default().to_owned(), days })
+                });
+                Bucket { logical_id: id.to_owned(), expiry: expiry.collect() }
             })
             .collect()
     }

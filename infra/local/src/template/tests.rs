@@ -33,8 +33,9 @@ fn the_deployed_template_is_understood() {
     );
     assert_eq!(template.table.ttl_attribute.as_deref(), Some("ttl"));
     assert_eq!(template.table.definition["GlobalSecondaryIndexes"][0]["Projection"]["ProjectionType"], "KEYS_ONLY");
-    let uploads = template.buckets.iter().find(|bucket| bucket.logical_id == "UploadsBucket").unwrap();
-    assert_eq!(uploads.expires_after_days, Some(1));
+    let expiry = |name: &str| template.buckets.iter().find(|bucket| bucket.logical_id == name).unwrap().expiry.clone();
+    assert_eq!(expiry("UploadsBucket"), [Expiry { prefix: String::new(), days: 1 }]);
+    assert_eq!(expiry("MediaBucket"), [Expiry { prefix: "exports/".to_owned(), days: 7 }], "and nothing of the library");
 }
 
 #[test]

@@ -165,21 +165,15 @@ impl Issuer {
     /// [`OidcError`].
     pub async fn redeem(&self, platform: &Platform, code: &str, verifier: &str, nonce: &str) -> Result<Vouched, OidcError> {
         let discovery = self.discovery(platform).await?;
-        let secret = platform.secrets.get(SecretName::OidcClientSecret).await?;
-        let client = platform.config.oidc_client_id.as_str();
-        let redirect_uri = redirect_uri(platform);
-        let mut form =
-            vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &redirect_uri), ("code_verifier", verifier)];
-        // Issuers disagree on how the header's parts are encoded, so the body is preferred where it is allowed.
-        let request = platform.http.post(discovery.token_endpoint);
-        let request = if discovery.secret_in_body {
-            form.extend([("client_id", client), ("client_secret", secret.expose_secret())]);
-            request
-        } else {
-            request.basic_auth(form_encoded(client), Some(form_encoded(secret.expose_secret())))
+        let token = match self.token(platform, &discovery, code, verifier).await {
+            // The client's secret may have been exchanged since it was read; the code is still good.
+            Err(OidcError::Refused(error)) if error == "invalid_client" => {
+                platform.secrets.distrust(SecretName::OidcClientSecret).await;
+                self.token(platform, &discovery, code, verifier).await?
+            }
+            answer => answer?,
         };
-        let token = fetch::id_token(request.form(&form)).await?;
-
+        let client = platform.config.oidc_client_id.as_str();
         let now = platform.clock.now();
         let expected = Expected { issuer: &platform.config.oidc_issuer, client, nonce, now };
         match token::verify(&token, &self.keys(platform, &discovery.jwks_uri, None).await?, expected) {
@@ -190,6 +184,24 @@ impl Issuer {
             }
             verdict => Ok(verdict?),
         }
+    }
+
+    /// The identity token for `code`.
+    async fn token(&self, platform: &Platform, discovery: &Discovery, code: &str, verifier: &str) -> Result<String, OidcError> {
+        let secret = platform.secrets.get(SecretName::OidcClientSecret).await?;
+        let client = platform.config.oidc_client_id.as_str();
+        let redirect_uri = redirect_uri(platform);
+        let mut form =
+            vec![("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &redirect_uri), ("code_verifier", verifier)];
+        // Issuers disagree on how the header's parts are encoded, so the body is preferred where it is allowed.
+        let request = platform.http.post(discovery.token_endpoint.clone());
+        let request = if discovery.secret_in_body {
+            form.extend([("client_id", client), ("client_secret", secret.expose_secret())]);
+            request
+        } else {
+            request.basic_auth(form_encoded(client), Some(form_encoded(secret.expose_secret())))
+        };
+        fetch::id_token(request.form(&form)).await
     }
 
     async fn discovery(&self, platform: &Platform) -> Result<Discovery, OidcError> {
