@@ -243,6 +243,9 @@ async fn works(tour: &mut Tour, ada: &Client, page: &[(&str, &str)]) {
         assert_eq!(answer.status, status, "{}", answer.text());
     }
 
+    let signs = tour.ask(Method::GET, "/api/v1/me/webhook-secret", page, "").await.json()["secret"].as_str().unwrap().to_owned();
+    tour.secret("webhook secret", signs.trim_start_matches("whsec_"));
+
     // A token by the page, used, and revoked.
     let json_page = [page, &[("content-type", "application/json")]].concat();
     let made = tour.ask(Method::POST, "/api/v1/tokens", &json_page, &json!({"name": "mine", "scopes": ["read"]}).to_string()).await.json();

@@ -118,6 +118,7 @@ pub(super) const TABLE: &[Row] = &[
     row("get /auth/callback", Who::Anyone, 302),
     row("post /auth/logout", Who::SignOut, 204),
     row("get /api/v1/me", READ, 200),
+    row("get /api/v1/me/webhook-secret", Who::Session, 200),
     row("get /api/v1/exports", Who::Session, 200),
     row("get /api/v1/exports/{id}", Who::Session, 200).ids(&[(At::Path("id"), Thing::Export)]),
     // The one that the row before has made is still under way, or ready: either way it is hers.
@@ -169,6 +170,10 @@ pub(super) const TABLE: &[Row] = &[
     row("get /s/{key}/player", Who::Anyone, 404).ids(LINK),
     row("post /s/{key}/visit", Who::Anyone, 204).ids(LINK),
     row("get /api/v1/admin/audit", Who::Admin, 200),
+    row("get /api/v1/admin/generation", Who::Admin, 200),
+    row("patch /api/v1/admin/generation", Who::Admin, 200).body(|| json!({"paused": false})),
+    row("get /api/v1/admin/dead-letters", Who::Admin, 200),
+    row("post /api/v1/admin/dead-letters/{queue}/redrive", Who::Admin, 202).ids(&[(At::Path("queue"), Thing::Known("tasks"))]),
     row("get /api/v1/admin/users", Who::Admin, 200),
     row("get /api/v1/admin/users/{id}", Who::Admin, 200).ids(PERSON),
     row("patch /api/v1/admin/users/{id}", Who::Admin, 200).ids(PERSON).body(|| json!({"limits": null})),
