@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::provider::origins::is_public;
+use crate::outbound::is_public;
 use crate::runtime::Platform;
 use crate::secrets::{SecretError, SecretName};
 use fetch::Fetched;
