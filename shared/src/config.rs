@@ -87,6 +87,9 @@ pub struct Config {
     pub tasks_queue: String,
     /// `PUBLIC_ORIGIN`: scheme, host and port of the site and the API, without a trailing slash.
     pub origin: String,
+    /// `ORIGIN_SECRETS_SHA256`: hashes of the header by which the distribution proves itself, one or, while it changes, two. None: every
+    /// request is answered, and no viewer's address is believed.
+    pub origin_secrets: Vec<[u8; 32]>,
     /// `SECRETS`: `file:/path` or `ssm:/prefix`.
     pub secrets: SecretSource,
     /// `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`, the extension's own variable: where it listens in the sandbox, 2773 by default.
@@ -221,6 +224,14 @@ impl Config {
                 SecretSource::Ssm(String::new())
             }
         };
+        let mut origin_secrets = Vec::new();
+        for text in list(env.get("ORIGIN_SECRETS_SHA256")) {
+            let mut hash = [0; 32];
+            match hex::decode_to_slice(&text, &mut hash) {
+                Ok(()) => origin_secrets.push(hash),
+                Err(_) => problems.push("ORIGIN_SECRETS_SHA256 must be SHA-256 in hexadecimal, separated by commas".to_owned()),
+            }
+        }
         let mut url = |name: &str, value: &str| match Url::parse(value) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
             _ => {
@@ -237,6 +248,10 @@ impl Config {
         let keys = url("FAL_JWKS_URL", env.get("FAL_JWKS_URL").unwrap_or("https://rest.fal.ai/.well-known/jwks.json"));
         let account = env.get("FAL_ACCOUNT_ID").map(str::to_owned);
         let webhooks = account.zip(keys).map(|(account, keys)| Webhooks { account, keys });
+        let oidc_issuer = env.get("OIDC_ISSUER").unwrap_or("https://accounts.google.com").to_owned();
+        if !is_issuer(&oidc_issuer) {
+            problems.push("OIDC_ISSUER must be an https address; without https only on this machine".to_owned());
+        }
         let mut number = |name: &str, default: u32| match env.get(name).map(str::parse::<u32>) {
             None => default,
             Some(Ok(value)) => value,
@@ -285,10 +300,11 @@ impl Config {
                 videos_queue,
                 tasks_queue,
                 origin,
+                origin_secrets,
                 secrets,
                 secrets_port,
                 secrets_keep,
-                oidc_issuer: env.get("OIDC_ISSUER").unwrap_or("https://accounts.google.com").to_owned(),
+                oidc_issuer,
                 oidc_client_id,
                 allowed_domains: list(env.get("ALLOWED_EMAIL_DOMAINS")),
                 fal_queue,
@@ -305,6 +321,20 @@ impl Config {
     }
 }
 
+/// Whoever answers at this address says who people are, so nobody may be able to stand in between. Only what doesn't leave the machine
+/// needs no TLS.
+fn is_issuer(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    let on_this_machine = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    plain && url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && on_this_machine))
+}
+
 fn list(value: Option<&str>) -> Vec<String> {
     value.unwrap_or_default().split(',').map(|part| part.trim().to_ascii_lowercase()).filter(|part| !part.is_empty()).collect()
 }
@@ -312,6 +342,26 @@ fn list(value: Option<&str>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_issuer_on_this_machine_needs_no_tls() {
+        for (issuer, good) in [
+            ("https://accounts.google.com", true),
+            ("https://sso.example.com:8443/realms/one", true),
+            ("http://localhost:8080/dev/issuer", true),
+            ("http://127.0.0.1:9400", true),
+            ("http://[::1]:9400", true),
+            ("http://sso.example.com", false),
+            ("http://localhost.evil.example", false),
+            ("http://10.0.0.1", false),
+            ("https://user@sso.example.com", false),
+            ("https://sso.example.com?x", false),
+            ("ftp://localhost", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(is_issuer(issuer), good, "{issuer}");
+        }
+    }
 
     #[test]
     fn every_problem_is_named_at_once() {

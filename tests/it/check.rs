@@ -2,7 +2,7 @@
 
 use local::check::{Mark, Outside, check};
 use local::edge::PublicOrigin;
-use local::{GoogleClient, Options};
+use local::{GOOGLE, Options, SignInClient};
 
 use crate::world::World;
 
@@ -19,7 +19,8 @@ async fn good_credentials_work_and_bad_ones_are_named() {
     let options = |fal_key: &str, client_secret: &str| Options {
         origin: Some(PublicOrigin::parse(origin).unwrap()),
         fal_key: Some(if fal_key.is_empty() { secret("fal_key") } else { fal_key.to_owned().into() }),
-        google: Some(GoogleClient {
+        sign_in: Some(SignInClient {
+            issuer: GOOGLE.to_owned(),
             id: "local".to_owned(),
             secret: if client_secret.is_empty() { secret("oidc_client_secret") } else { client_secret.to_owned().into() },
         }),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue::{self, S};
+use shared::config::Env;
 
 use crate::world::World;
 
@@ -16,7 +17,10 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn of(world: &World) -> Self {
-        let env = world.edition.environment("library").unwrap();
+        Self::with(world.edition.environment("library").unwrap())
+    }
+
+    pub(crate) fn with(env: &Env) -> Self {
         let text = |name: &str| env.get(name).unwrap().to_owned();
         let credentials = Credentials::new(text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"), None, None, "test");
         let config = aws_sdk_dynamodb::Config::builder()
@@ -40,5 +44,11 @@ impl Table {
 
     pub(crate) async fn delete(&self, pk: String, sk: String) {
         self.client.delete_item().table_name(&self.name).key("pk", S(pk)).key("sk", S(sk)).send().await.unwrap();
+    }
+
+    /// Everything in it.
+    pub(crate) async fn items(&self) -> Vec<Item> {
+        let pages = self.client.scan().table_name(&self.name).consistent_read(true).into_paginator().items().send();
+        pages.try_collect().await.unwrap()
     }
 }

@@ -11,9 +11,11 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use shared::auth::operator::{self, NewToken};
+use shared::auth::{cookie, secret};
 use shared::clock::Clock;
+use shared::db::sessions::Session;
 use shared::domain::user::{Scope, User};
-use shared::id::random_base62;
+use shared::id::{SessionId, random_base62};
 use shared::runtime::Platform;
 use tempfile::TempDir;
 
@@ -70,6 +72,16 @@ impl World {
         let (_, secret) = operator::create_token(db, clock, user.id, new).await.unwrap();
         let token = Some(secret.expose_secret().to_owned());
         Client { http: self.platform.http.clone(), origin: self.edition.origin().to_owned(), token, user: Some(user) }
+    }
+
+    /// The cookie of a new session of `user`, as it is sent.
+    pub(crate) async fn session(&self, user: &User) -> String {
+        let (db, now) = (&self.platform.db, self.clock.now());
+        let User { id, epoch, .. } = db.user(user.id).await.unwrap().unwrap();
+        let session = Session { id: SessionId::new(now), user: id, epoch, created_at: now, last_seen_at: now, agent: "test".to_owned() };
+        let cookie = secret::new_cookie();
+        db.begin_session(&secret::hash(cookie.expose_secret()), &session).await.unwrap();
+        format!("{}={}", cookie::SESSION, cookie.expose_secret())
     }
 
     /// The data folder.

@@ -264,7 +264,8 @@ impl UserPatch {
 /// All of it or nothing, with a line in the audit log for each thing that changes. It holds from the person's next request.
 /// Nobody changes their own role or status: another admin or an operator does. `active` also calls a deletion off, while nothing
 /// has been deleted yet.
-#[utoipa::path(patch, path = "/api/v1/admin/users/{id}", tag = "Administration", params(("id" = String, Path)), request_body = UserPatch, responses((status = 200, body = UserDetails)))]
+#[utoipa::path(patch, path = "/api/v1/admin/users/{id}", tag = "Administration", params(("id" = String, Path)), request_body = UserPatch, responses((status = 200, body = UserDetails),
+    (status = 409, description = "They are about to be deleted.")))]
 async fn change_user(
     current: CurrentUser,
     State(platform): State<Platform>,
@@ -301,7 +302,7 @@ struct UserLeaving {
 ///
 /// They are out from their next request on, and can't come back by themselves; everything is deleted after a day. Doing it again
 /// changes nothing.
-#[utoipa::path(delete, path = "/api/v1/admin/users/{id}", tag = "Administration", params(("id" = String, Path)), responses((status = 202, body = UserLeaving)))]
+#[utoipa::path(delete, path = "/api/v1/admin/users/{id}", tag = "Administration", params(("id" = String, Path)), responses((status = 202, body = UserLeaving), (status = 409, description = "It can't be done now.")))]
 async fn delete_user(
     current: CurrentUser,
     State(platform): State<Platform>,

@@ -72,7 +72,8 @@ impl ExportView {
 ///
 /// A zip with all originals, a record of each, generations, ledger, links and profile as JSON, and a page that shows all of it without
 /// a network. It is written in the background; follow it at `Location`. One at a time, three a day; it can be had for a week.
-#[utoipa::path(post, path = "/api/v1/exports", tag = "account", security(("cookie" = [])), responses((status = 202, body = ExportView)))]
+#[utoipa::path(post, path = "/api/v1/exports", tag = "account", security(("cookie" = [])), responses((status = 202, body = ExportView),
+    (status = 409, description = "One is under way.")))]
 pub(crate) async fn create_export(
     State(platform): State<Platform>,
     Extension(RequestId(request)): Extension<RequestId>,
@@ -126,7 +127,8 @@ pub(crate) async fn list_exports(
 }
 
 /// An export of mine. 410 once it has expired.
-#[utoipa::path(get, path = "/api/v1/exports/{id}", tag = "account", params(("id" = String, Path)), security(("cookie" = [])), responses((status = 200, body = ExportView)))]
+#[utoipa::path(get, path = "/api/v1/exports/{id}", tag = "account", params(("id" = String, Path)), security(("cookie" = [])), responses((status = 200, body = ExportView),
+    (status = 410, description = "It has expired.")))]
 pub(crate) async fn get_export(
     State(platform): State<Platform>,
     current: CurrentUser,

@@ -140,7 +140,8 @@ pub(crate) async fn delete_me(
 /// Restore my account while it is about to be deleted.
 ///
 /// 409 when it isn't, or when it is too late. 403 when an administrator wants it deleted.
-#[utoipa::path(post, path = "/api/v1/me/restore", tag = "account", security(("cookie" = [])), responses((status = 200, body = Me)))]
+#[utoipa::path(post, path = "/api/v1/me/restore", tag = "account", security(("cookie" = [])), responses((status = 200, body = Me),
+    (status = 409, description = "It isn't about to be deleted, or already is.")))]
 pub(crate) async fn restore_me(
     State(platform): State<Platform>,
     Extension(RequestId(request)): Extension<RequestId>,

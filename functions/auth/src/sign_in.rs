@@ -10,7 +10,8 @@ use shared::auth::cookie::{self, SameSite};
 use shared::auth::oidc::Issuer;
 use shared::auth::sign_in::{self, Callback, SignInError};
 use shared::auth::{Denied, Via, authenticate_leaving, csrf};
-use shared::http::{ApiError, ApiQuery, ApiResult};
+use shared::http::arrival::{CALLBACKS, SIGN_INS};
+use shared::http::{ApiError, ApiQuery, ApiResult, Visitor};
 use shared::media::signed::MediaSigner;
 use shared::runtime::Platform;
 use utoipa::IntoParams;
@@ -35,8 +36,12 @@ pub(crate) struct Wanted {
 pub(crate) async fn begin_sign_in(
     State(platform): State<Platform>,
     Extension(issuer): Extension<Issuer>,
+    visitor: Visitor,
     wanted: Result<ApiQuery<Wanted>, ApiError>,
 ) -> Response {
+    if let Err(refused) = visitor.take(&platform.db, SIGN_INS, platform.clock.now()).await {
+        return refused.into_response();
+    }
     let next = wanted.ok().and_then(|ApiQuery(wanted)| wanted.next).unwrap_or_default();
     match sign_in::begin(&platform, &issuer, &next).await {
         Ok(begun) => {
@@ -57,9 +62,13 @@ pub(crate) async fn begin_sign_in(
 pub(crate) async fn finish_sign_in(
     State(platform): State<Platform>,
     Extension(issuer): Extension<Issuer>,
+    visitor: Visitor,
     headers: HeaderMap,
     callback: Result<ApiQuery<Callback>, ApiError>,
 ) -> Response {
+    if let Err(refused) = visitor.take(&platform.db, CALLBACKS, platform.clock.now()).await {
+        return refused.into_response();
+    }
     let callback = callback.map(|ApiQuery(callback)| callback).unwrap_or_default();
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match sign_in::finish(&platform, &issuer, cookie::read(&headers, cookie::LOGIN), callback, agent).await {

@@ -69,7 +69,8 @@ async fn estimate_generation(
 /// While the provider can't be used, generating is paused, or everybody's limit is reached, the answer is 503 and nothing is reserved.
 /// Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
 /// Every answer says in `RateLimit` what is left after it: of the requests of the hour, the outputs of the day, the units of the month.
-#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView, headers(("RateLimit", description = "What is left of each limit (`r`), and for how many seconds (`t`)."), ("RateLimit-Policy", description = "The limits (`q`) and their windows in seconds (`w`).")))))]
+#[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header, pattern = "^[!-~]{1,255}$")), request_body = NewGeneration, responses((status = 202, body = GenerationView, headers(("RateLimit", description = "What is left of each limit (`r`), and for how many seconds (`t`)."), ("RateLimit-Policy", description = "The limits (`q`) and their windows in seconds (`w`)."))),
+    (status = 422, description = "The key was used with another body, or an administrator has switched the model off.")))]
 async fn create_generation(
     user: CurrentUser,
     State(platform): State<Platform>,

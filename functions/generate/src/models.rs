@@ -22,7 +22,7 @@ async fn list_models(user: CurrentUser, ApiList(page, NoFilter {}): ApiList<NoFi
 }
 
 /// One model.
-#[utoipa::path(get, path = "/api/v1/models/{id}", tag = "Models", params(("id" = String, Path)), responses((status = 200, body = ModelView), (status = 304)))]
+#[utoipa::path(get, path = "/api/v1/models/{id}", tag = "Models", params(("id" = String, Path, pattern = "^[a-z0-9.-]{1,64}$")), responses((status = 200, body = ModelView), (status = 304)))]
 async fn get_model(user: CurrentUser, ApiPath(id): ApiPath<String>) -> ApiResult<Json<ModelView>> {
     user.require(Scope::Read)?;
     catalogue::find(&id).map(|model| Json(ModelView::from(model))).ok_or_else(ApiError::not_found)

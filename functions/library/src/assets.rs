@@ -60,7 +60,7 @@ enum Sort {
 #[into_params(parameter_in = Query)]
 struct Filter {
     /// `image` or `video`.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^(image|video)$")]
     kind: Option<AssetKind>,
     /// Words of the prompt; all of them must be there.
     q: Option<String>,
@@ -69,13 +69,13 @@ struct Filter {
     /// `true`: only those marked by me.
     favourite: Option<bool>,
     /// Only those in this collection.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     collection: Option<CollectionId>,
     /// Made at this time or later.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, format = DateTime)]
     from: Option<Timestamp>,
     /// Made before this time.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, format = DateTime)]
     to: Option<Timestamp>,
     /// `true`: what is in the trash instead.
     trash: Option<bool>,
@@ -207,11 +207,11 @@ async fn get_asset(user: CurrentUser, State(platform): State<Platform>, ApiPath(
 struct AssetChange {
     /// At most 200 characters.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, required = false)]
+    #[schema(value_type = Option<String>, max_length = 200, required = false)]
     title: Option<Option<String>>,
     /// What is to be seen, for those who can't; at most 1000 characters.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, required = false)]
+    #[schema(value_type = Option<String>, max_length = 1000, required = false)]
     alt_text: Option<Option<String>>,
     /// Marks it, or not.
     favourite: Option<bool>,

@@ -12,7 +12,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) fn routes() -> OpenApiRouter<Platform> {
-    OpenApiRouter::new().routes(routes!(list_generations)).routes(routes!(get_generation))
+    // What is asked of these by POST reaches `generate`; here they are only known, so that other methods are told so.
+    let elsewhere = || axum::routing::post(async || ApiError::not_found());
+    OpenApiRouter::new()
+        .routes(routes!(list_generations))
+        .routes(routes!(get_generation))
+        .route("/api/v1/generations/estimate", elsewhere())
+        .route("/api/v1/generations/{id}/cancel", elsewhere())
 }
 
 /// My generations, newest first.

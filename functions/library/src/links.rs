@@ -88,7 +88,7 @@ struct LinkFigures {
 #[into_params(parameter_in = Query)]
 struct Filter {
     /// Only those of this asset.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     asset_id: Option<AssetId>,
 }
 
@@ -229,7 +229,7 @@ async fn create_link(
 }
 
 /// One of my links, with its visits by day.
-#[utoipa::path(get, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path)), responses((status = 200, body = LinkFigures), (status = 304)))]
+#[utoipa::path(get, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path, pattern = "^[A-Za-z0-9-]{4,40}$")), responses((status = 200, body = LinkFigures), (status = 304)))]
 async fn get_link(user: CurrentUser, State(platform): State<Platform>, ApiPath(key): ApiPath<String>) -> ApiResult<Json<LinkFigures>> {
     user.require(Scope::Share)?;
     let link = own_link(&platform, &user, &key).await?;
@@ -240,7 +240,7 @@ async fn get_link(user: CurrentUser, State(platform): State<Platform>, ApiPath(k
 /// Change a link, or switch it off and on.
 ///
 /// Holds everywhere within a minute: that long a page may be kept on its way.
-#[utoipa::path(patch, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path)), request_body = LinkChange, responses((status = 200, body = LinkView)))]
+#[utoipa::path(patch, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path, pattern = "^[A-Za-z0-9-]{4,40}$")), request_body = LinkChange, responses((status = 200, body = LinkView)))]
 async fn edit_link(
     user: CurrentUser,
     State(platform): State<Platform>,
@@ -267,7 +267,7 @@ async fn edit_link(
 /// End a link for good.
 ///
 /// Its address says so from then on, within a minute everywhere, and is never given to another link for 90 days.
-#[utoipa::path(delete, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path)), responses((status = 204)))]
+#[utoipa::path(delete, path = "/api/v1/links/{key}", tag = "Links", params(("key" = String, Path, pattern = "^[A-Za-z0-9-]{4,40}$")), responses((status = 204)))]
 async fn end_link(user: CurrentUser, State(platform): State<Platform>, ApiPath(key): ApiPath<String>) -> ApiResult<StatusCode> {
     user.require(Scope::Share)?;
     let link = own_link(&platform, &user, &key).await?;

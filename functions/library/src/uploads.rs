@@ -40,10 +40,9 @@ pub(crate) fn routes() -> OpenApiRouter<Platform> {
 #[serde(deny_unknown_fields)]
 struct NewUpload {
     /// `image` to work from, `mask` to say where to paint (white is painted anew).
-    #[schema(inline)]
     purpose: Purpose,
     /// What it will be sent as: `image/png`, `image/jpeg` or `image/webp`. What it is, its bytes say.
-    #[schema(example = "image/png")]
+    #[schema(example = "image/png", pattern = "^image/(png|jpeg|webp)$")]
     content_type: String,
     /// Its length, 1 to 10,485,760.
     #[schema(minimum = 1, maximum = 10_485_760)]

@@ -2,7 +2,7 @@
 //!
 //! A plain page may be kept for a minute on its way and counts its visits by a beacon of its own. A file, and a page with a password
 //! or a cap of views, is never kept: each opening is one conditional count. Everything that this function redirects to lies below the
-//! configured origin. Deliberately absent: cookies, and any use of the addresses of visitors.
+//! configured origin. Of visitors' addresses nothing but a keyed hash is used, to count wrong keys and passwords. Deliberately absent: cookies.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't set up should stop"))]
 
 mod answer;
@@ -19,7 +19,8 @@ use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use shared::auth::password;
 use shared::domain::link::Opens;
-use shared::http::{ApiError, ApiPath, Code};
+use shared::http::arrival::WRONG_PASSWORDS;
+use shared::http::{ApiError, ApiPath, Code, Visitor};
 use shared::media::signed::MediaSigner;
 use shared::runtime::Platform;
 use utoipa_axum::router::OpenApiRouter;
@@ -79,13 +80,19 @@ fn is_robot(headers: &HeaderMap) -> bool {
 ///
 /// A page with cards for chats and networks, or a redirect to the file. A link with a password answers the form that asks for it. What
 /// isn't there is 404, what has ended 410; both are pages, and problems for those who accept `application/json`.
-#[utoipa::path(get, path = "/s/{key}", tag = "Links", security(()), params(("key" = String, Path)), responses(
+#[utoipa::path(get, path = "/s/{key}", tag = "Links", security(()), params(("key" = String, Path, pattern = "^[A-Za-z0-9-]{4,40}$")), responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"),
     (status = 302, description = "To the file, by an address that is valid for a minute (a film: for its length and five minutes)."),
     (status = 404, description = "There is no such link."), (status = 410, description = "It has ended.")))]
-async fn open_link(State(platform): State<Platform>, method: Method, headers: HeaderMap, ApiPath(key): ApiPath<String>) -> Response {
+async fn open_link(
+    State(platform): State<Platform>,
+    visitor: Visitor,
+    method: Method,
+    headers: HeaderMap,
+    ApiPath(key): ApiPath<String>,
+) -> Response {
     let look = async {
-        let target = target::find(&platform, &key).await?;
+        let target = target::find(&platform, &visitor, &key).await?;
         if target.link.password.is_some() {
             return Ok(page::locked(StatusCode::OK, None).into_response());
         }
@@ -94,30 +101,42 @@ async fn open_link(State(platform): State<Platform>, method: Method, headers: He
     look.await.unwrap_or_else(|refusal| refusal.answer(&headers))
 }
 
+/// The form that a locked link shows.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only described: the form is read by hand, so that nothing in it is an error")]
+struct Password {
+    /// As the link's owner chose it.
+    #[schema(max_length = 128)]
+    password: Option<String>,
+}
+
 /// Open a link with its password.
 ///
 /// Twenty wrong ones in an hour, from everybody together, and the link hears no more until the hour is over.
-#[utoipa::path(post, path = "/s/{key}", tag = "Links", security(()), params(("key" = String, Path)),
-    request_body(content = Object, content_type = "application/x-www-form-urlencoded", description = "`password`"), responses(
+#[utoipa::path(post, path = "/s/{key}", tag = "Links", security(()), params(("key" = String, Path, pattern = "^[A-Za-z0-9-]{4,40}$")),
+    request_body(content = Password, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 200, description = "The page.", body = String, content_type = "text/html"), (status = 303, description = "To the file."),
     (status = 403, description = "Another password."), (status = 404, description = "There is no such link."),
     (status = 410, description = "It has ended."), (status = 429, description = "Too many wrong passwords.")))]
 async fn unlock_link(
     State(platform): State<Platform>,
+    visitor: Visitor,
     headers: HeaderMap,
     ApiPath(key): ApiPath<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let look = async {
         let body = body.map_err(|_| ApiError::new(Code::PayloadTooLarge, "A form with one password is shorter."))?;
-        let target = target::find(&platform, &key).await?;
+        let target = target::find(&platform, &visitor, &key).await?;
         if let Some(stored) = target.link.password.clone() {
             let now = platform.clock.now();
+            visitor.check(&platform.db, WRONG_PASSWORDS, now).await?;
             if !platform.db.take_attempt(&key, now).await? {
                 return Err(Refusal::TooMany(3_600 - now.as_second().rem_euclid(3_600)));
             }
             let given = url::form_urlencoded::parse(&body).find(|(name, _)| name == "password").map(|(_, value)| value.into_owned());
             if !password::verify(SecretString::from(given.unwrap_or_default()), stored).await.map_err(ApiError::internal)? {
+                visitor.take(&platform.db, WRONG_PASSWORDS, now).await?;
                 return Err(Refusal::Wrong);
             }
             platform.db.give_back_attempt(&key, now).await;
@@ -169,12 +188,18 @@ async fn signer(platform: &Platform) -> Result<std::sync::Arc<MediaSigner>, Refu
 ///
 /// For cards and for the page itself. A file, or a page with a cap of views, is counted here too; a link with a password gives its
 /// media only to those who have sent it.
-#[utoipa::path(get, path = "/s/{key}/media", tag = "Links", security(()), params(("key" = String, Path)), responses(
+#[utoipa::path(get, path = "/s/{key}/media", tag = "Links", security(()), params(("key" = String, Path, pattern = "^[A-Za-z0-9-]{4,40}$")), responses(
     (status = 302, description = "To the file."), (status = 403, description = "It needs the password."),
     (status = 404, description = "There is no such link."), (status = 410, description = "It has ended.")))]
-async fn link_media(State(platform): State<Platform>, method: Method, headers: HeaderMap, ApiPath(key): ApiPath<String>) -> Response {
+async fn link_media(
+    State(platform): State<Platform>,
+    visitor: Visitor,
+    method: Method,
+    headers: HeaderMap,
+    ApiPath(key): ApiPath<String>,
+) -> Response {
     let look = async {
-        let target = target::find(&platform, &key).await?;
+        let target = target::find(&platform, &visitor, &key).await?;
         if target.link.password.is_some() {
             return Err(Refusal::Locked);
         }
@@ -189,11 +214,11 @@ async fn link_media(State(platform): State<Platform>, method: Method, headers: H
 }
 
 /// A still picture of what a plain link's page shows.
-#[utoipa::path(get, path = "/s/{key}/poster", tag = "Links", security(()), params(("key" = String, Path)), responses(
+#[utoipa::path(get, path = "/s/{key}/poster", tag = "Links", security(()), params(("key" = String, Path, pattern = "^[A-Za-z0-9-]{4,40}$")), responses(
     (status = 302, description = "To the picture."), (status = 404, description = "There is none."), (status = 410, description = "The link has ended.")))]
-async fn link_poster(State(platform): State<Platform>, headers: HeaderMap, ApiPath(key): ApiPath<String>) -> Response {
+async fn link_poster(State(platform): State<Platform>, visitor: Visitor, headers: HeaderMap, ApiPath(key): ApiPath<String>) -> Response {
     let look = async {
-        let target = target::find(&platform, &key).await?;
+        let target = target::find(&platform, &visitor, &key).await?;
         let poster = target.poster().filter(|_| target.link.is_plain()).ok_or(Refusal::Unknown)?;
         let url = signer(&platform).await?.url(&poster.key, platform.clock.now(), target::STILL_LIFE);
         Ok(redirect(StatusCode::FOUND, &url))
@@ -202,12 +227,12 @@ async fn link_poster(State(platform): State<Platform>, headers: HeaderMap, ApiPa
 }
 
 /// A plain link's film alone, to be shown within another site's page.
-#[utoipa::path(get, path = "/s/{key}/player", tag = "Links", security(()), params(("key" = String, Path)), responses(
+#[utoipa::path(get, path = "/s/{key}/player", tag = "Links", security(()), params(("key" = String, Path, pattern = "^[A-Za-z0-9-]{4,40}$")), responses(
     (status = 200, description = "The player.", body = String, content_type = "text/html"),
     (status = 404, description = "There is no such film."), (status = 410, description = "The link has ended.")))]
-async fn link_player(State(platform): State<Platform>, headers: HeaderMap, ApiPath(key): ApiPath<String>) -> Response {
+async fn link_player(State(platform): State<Platform>, visitor: Visitor, headers: HeaderMap, ApiPath(key): ApiPath<String>) -> Response {
     let look = async {
-        let target = target::find(&platform, &key).await?;
+        let target = target::find(&platform, &visitor, &key).await?;
         if !target.link.is_plain() || !target.is_film() {
             return Err(Refusal::Unknown);
         }

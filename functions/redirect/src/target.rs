@@ -5,6 +5,8 @@ use shared::db::DbError;
 use shared::domain::asset::{Asset, AssetKind, Thumbnail};
 use shared::domain::link::{Link, LinkState, Opens, is_key};
 use shared::domain::user::Status;
+use shared::http::Visitor;
+use shared::http::arrival::WRONG_LINKS;
 use shared::runtime::Platform;
 
 use crate::answer::Refusal;
@@ -51,9 +53,16 @@ pub(crate) enum Nowhere {
     Ended,
 }
 
-/// The target of the link at `key`.
-pub(crate) async fn find(platform: &Platform, key: &str) -> Result<Target, Refusal> {
-    look(platform, key).await?.map_err(Refusal::from)
+/// The target of the link at `key`. Whoever has tried too many keys that lead nowhere is told nothing about this one either.
+pub(crate) async fn find(platform: &Platform, visitor: &Visitor, key: &str) -> Result<Target, Refusal> {
+    let now = platform.clock.now();
+    let allowed = async { visitor.check(&platform.db, WRONG_LINKS, now).await.map_err(Refusal::from) };
+    let looked = async { look(platform, key).await.map_err(Refusal::from) };
+    let ((), found) = tokio::try_join!(allowed, looked)?;
+    if matches!(found, Err(Nowhere::Unknown)) {
+        visitor.take(&platform.db, WRONG_LINKS, now).await?;
+    }
+    found.map_err(Refusal::from)
 }
 
 /// As [`find`], with the reason apart from failures. The owner's record is read because suspending somebody ends their links too.

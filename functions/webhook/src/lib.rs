@@ -31,7 +31,7 @@ pub fn routes() -> OpenApiRouter<Platform> {
 /// with 5xx when it should come again.
 #[utoipa::path(
     post, path = "/hooks/fal/{call}/{attempt}/{mac}", tag = "Provider", security(()),
-    params(("call" = String, Path), ("attempt" = u32, Path), ("mac" = String, Path)),
+    params(("call" = String, Path, pattern = "^[0-9a-f]{32}$"), ("attempt" = u32, Path), ("mac" = String, Path)),
     request_body(content = String, content_type = "application/json"),
     responses((status = 204), (status = 403), (status = 404))
 )]

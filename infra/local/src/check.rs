@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::edge::PublicOrigin;
-use crate::edition::{GoogleClient, Options};
+use crate::edition::{Options, SignInClient};
 
 /// Of each question.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ pub async fn check(options: &Options, outside: &Outside) -> Vec<Finding> {
     vec![
         data_folder(options),
         address(&http, origin, local).await,
-        sign_in(&http, options.google.as_ref(), outside, local).await,
+        sign_in(&http, options.sign_in.as_ref(), outside, local).await,
         provider(&http, options, outside, local).await,
         callbacks(&http, options, outside, local).await,
     ]
@@ -121,19 +121,19 @@ async fn address(http: &reqwest::Client, origin: &str, local: bool) -> Finding {
     }
 }
 
-async fn sign_in(http: &reqwest::Client, google: Option<&GoogleClient>, outside: &Outside, local: bool) -> Finding {
-    let Some(google) = google else {
+async fn sign_in(http: &reqwest::Client, client: Option<&SignInClient>, outside: &Outside, local: bool) -> Finding {
+    let Some(client) = client else {
         let text = "a stand-in asks which address to sign in as; for Google set GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET";
         return finding("sign-in", if local { Mark::Absent } else { Mark::Fails }, text);
     };
-    match client_is_known(http, google, &outside.issuer).await {
-        Ok(()) => finding("sign-in", Mark::Works, format!("{} knows the client {}", outside.issuer, google.id)),
+    match client_is_known(http, client, &outside.issuer).await {
+        Ok(()) => finding("sign-in", Mark::Works, format!("{} knows the client {}", outside.issuer, client.id)),
         Err(what) => finding("sign-in", Mark::Fails, what),
     }
 }
 
 /// Hands in a code that nobody gave out: an issuer looks at the client first, and says so.
-async fn client_is_known(http: &reqwest::Client, google: &GoogleClient, issuer: &str) -> Result<(), String> {
+async fn client_is_known(http: &reqwest::Client, client: &SignInClient, issuer: &str) -> Result<(), String> {
     let silent = |error: reqwest::Error| format!("{issuer} can't be reached: {}", error.without_url());
     let discovery = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let discovery: Value = http.get(discovery).timeout(TIMEOUT).send().await.map_err(silent)?.json().await.map_err(silent)?;
@@ -142,15 +142,15 @@ async fn client_is_known(http: &reqwest::Client, google: &GoogleClient, issuer: 
         ("grant_type", "authorization_code"),
         ("code", "none"),
         ("redirect_uri", "http://localhost/none"),
-        ("client_id", &google.id),
-        ("client_secret", google.secret.expose_secret()),
+        ("client_id", &client.id),
+        ("client_secret", client.secret.expose_secret()),
     ];
     let answer: Value = http.post(endpoint).form(&form).timeout(TIMEOUT).send().await.map_err(silent)?.json().await.map_err(silent)?;
     match answer["error"].as_str() {
         Some("invalid_grant" | "redirect_uri_mismatch" | "invalid_request") => Ok(()),
-        Some("invalid_client" | "unauthorized_client") => {
-            Err(format!("{issuer} refuses GOOGLE_CLIENT_ID or GOOGLE_CLIENT_SECRET; copy both again from its console"))
-        }
+        Some("invalid_client" | "unauthorized_client") => Err(format!(
+            "{issuer} refuses the client's id or secret (GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET, or OIDC_...); copy both again from its console"
+        )),
         other => Err(format!("{issuer} answered something unexpected: {}", other.unwrap_or("no error code"))),
     }
 }

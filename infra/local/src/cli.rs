@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::edge::PublicOrigin;
 use crate::operator::Place;
-use crate::{Edition, GoogleClient, Options, check, data_folder, functions, operator, site};
+use crate::{Edition, GOOGLE, Options, SignInClient, check, data_folder, functions, operator, site};
 
 /// AI Image Generator on one machine: the web app, the API and everything behind them in one process.
 ///
@@ -47,6 +47,8 @@ Environment:
                         a PUBLIC_ORIGIN that fal.ai can reach, they are polled for
   GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
                         sign-in with Google; without it, a stand-in asks which address to sign in as
+  OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET
+                        sign-in with another OpenID Connect issuer instead; http only on this machine, for trying
   PUBLIC_ORIGIN         where users find the site, for example https://images.example.com, when a proxy with TLS is in front;
                         needs all of the above, because the stand-ins only run on http://localhost
   ALLOWED_EMAIL_DOMAINS domains that may sign in, separated by commas; empty lets everybody in
@@ -235,7 +237,7 @@ fn operator_options(data: PathBuf) -> anyhow::Result<Options> {
         port: port.unwrap_or(DEFAULT_PORT),
         variables: variables(origin.as_ref()),
         origin,
-        google: google()?,
+        sign_in: sign_in()?,
         fal_key: fal_key(),
         ..Options::new(data)
     })
@@ -336,7 +338,7 @@ fn serve(data: PathBuf, arguments: Serve) -> anyhow::Result<()> {
         variables: variables(origin.as_ref()),
         origin,
         fal_key: fal_key(),
-        google: google()?,
+        sign_in: sign_in()?,
         provider: arguments.stand_in(),
         ..Options::new(data)
     };
@@ -387,11 +389,16 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn google() -> anyhow::Result<Option<GoogleClient>> {
-    match (variable("GOOGLE_CLIENT_ID"), variable("GOOGLE_CLIENT_SECRET")) {
-        (Some(id), Some(secret)) => Ok(Some(GoogleClient { id, secret: secret.into() })),
-        (None, None) => Ok(None),
-        _ => anyhow::bail!("GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET belong together: set both or neither"),
+fn sign_in() -> anyhow::Result<Option<SignInClient>> {
+    let any = ["OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"].map(variable);
+    match (any, variable("GOOGLE_CLIENT_ID"), variable("GOOGLE_CLIENT_SECRET")) {
+        ([Some(issuer), Some(id), Some(secret)], None, None) => Ok(Some(SignInClient { issuer, id, secret: secret.into() })),
+        ([None, None, None], Some(id), Some(secret)) => Ok(Some(SignInClient { issuer: GOOGLE.to_owned(), id, secret: secret.into() })),
+        ([None, None, None], None, None) => Ok(None),
+        ([None, None, None], ..) => {
+            anyhow::bail!("GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET belong together: set both or neither")
+        }
+        _ => anyhow::bail!("OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET belong together, without a Google client: set all or none"),
     }
 }
 

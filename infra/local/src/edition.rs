@@ -10,10 +10,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use local_standins::provider::{OpenError, Provider, Settings};
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::clock::Clock;
 use shared::config::{ConfigError, Env};
+use shared::id::random_base62;
 use shared::runtime::Platform;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -31,9 +33,14 @@ pub const TEMPLATE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/..
 /// How long the end may take in all; what isn't done by then is cut off, and safe.
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
-/// The client registered with Google.
+/// The issuer that people sign in with.
+pub const GOOGLE: &str = "https://accounts.google.com";
+
+/// A client registered with a real issuer.
 #[derive(Clone, Debug)]
-pub struct GoogleClient {
+pub struct SignInClient {
+    /// With which one.
+    pub issuer: String,
     /// Its id.
     pub id: String,
     /// Its secret.
@@ -54,7 +61,7 @@ pub struct Options {
     /// The provider's key; a stand-in draws when absent.
     pub fal_key: Option<SecretString>,
     /// The sign-in client; a stand-in asks for an address when absent.
-    pub google: Option<GoogleClient>,
+    pub sign_in: Option<SignInClient>,
     /// Variables that replace those of the template, for every function: limits, deadlines, allowed domains.
     pub variables: BTreeMap<String, String>,
     /// The times and limits of the provider stand-in.
@@ -72,7 +79,7 @@ impl Options {
             origin: None,
             site: None,
             fal_key: None,
-            google: None,
+            sign_in: None,
             variables: BTreeMap::new(),
             provider: Settings::default(),
             clock: Clock::system(),
@@ -131,6 +138,8 @@ pub struct Edition {
     folder: DataFolder,
     services: Services,
     provider: Option<StandIn>,
+    /// What the edge shows the functions. Of this start, like the credentials.
+    edge_secret: String,
     stop_front: watch::Sender<bool>,
     stop_services: watch::Sender<bool>,
     front: JoinSet<()>,
@@ -204,10 +213,21 @@ impl Edition {
         let mut back = JoinSet::new();
         let mut services = Services::start(&folder, template, &mut back, &stopping).await?;
         services.values.parameters = parameters;
-        let built = environments(template, &services, &folder, &origin, options);
+        let edge_secret = random_base62(43);
+        let built = environments(template, &services, &folder, &origin, &edge_secret, options);
         let (stop_front, front) = (watch::channel(false).0, JoinSet::new());
-        let mut edition =
-            Self { origin, environments: BTreeMap::new(), folder, services, provider: None, stop_front, stop_services, front, back };
+        let mut edition = Self {
+            origin,
+            environments: BTreeMap::new(),
+            folder,
+            services,
+            provider: None,
+            edge_secret,
+            stop_front,
+            stop_services,
+            front,
+            back,
+        };
         match built {
             Ok(environments) => edition.environments = environments,
             Err(error) => {
@@ -245,9 +265,10 @@ impl Edition {
             gateway: gateway(template, &functions, &options.clock),
             media: media(&self.services, keys, &self.origin, &options.clock),
             site,
-            issuer: options.google.is_none().then(|| issuer(&self.origin, secrets, &self.folder, &options.clock)),
+            issuer: options.sign_in.is_none().then(|| issuer(&self.origin, secrets, &self.folder, &options.clock)),
             provider: self.provider.as_ref().map(|stand_in| stand_in.0.router()),
             origin: self.origin.clone(),
+            secret: HeaderValue::try_from(&self.edge_secret).unwrap_or(HeaderValue::from_static("")),
             clock: options.clock.clone(),
         };
         let operators = self.any_environment().map(as_map).unwrap_or_default();
@@ -308,8 +329,12 @@ fn refuse_stand_ins(origin: &PublicOrigin, options: &Options) -> Result<(), Orig
         return Ok(());
     }
     let refuse = |stand_in, remedy| Err(OriginError::StandIn { stand_in, origin: origin.as_str().to_owned(), remedy });
-    if options.google.is_none() {
-        return refuse("the sign-in stand-in, where anyone can be anyone,", "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET");
+    match &options.sign_in {
+        None => return refuse("the sign-in stand-in, where anyone can be anyone,", "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET"),
+        Some(client) if !client.issuer.starts_with("https://") => {
+            return refuse("an issuer without https", "OIDC_ISSUER to an https address");
+        }
+        Some(_) => {}
     }
     if options.fal_key.is_none() {
         return refuse("the provider stand-in, which only draws samples,", "FAL_KEY");
@@ -321,7 +346,7 @@ fn provided(options: &Options) -> ProvidedSecrets {
     let text = |secret: &SecretString| secret.expose_secret().to_owned();
     ProvidedSecrets {
         fal_key: options.fal_key.as_ref().map(text),
-        oidc_client_secret: options.google.as_ref().map(|google| text(&google.secret)),
+        oidc_client_secret: options.sign_in.as_ref().map(|client| text(&client.secret)),
     }
 }
 

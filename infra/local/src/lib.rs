@@ -25,4 +25,4 @@ mod stop;
 pub mod template;
 
 pub use cli::{Cli, log};
-pub use edition::{Edition, GoogleClient, Options, StartError, TEMPLATE};
+pub use edition::{Edition, GOOGLE, Options, SignInClient, StartError, TEMPLATE};

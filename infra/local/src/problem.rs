@@ -12,6 +12,7 @@ pub(crate) fn problem(status: StatusCode, code: &str, title: &str, request_id: &
         "title": title,
         "status": status.as_u16(),
         "code": code,
+        "detail": format!("{title}."),
         "request_id": request_id,
     });
     let mut response = Response::new(Body::from(document.to_string()));
@@ -19,6 +20,9 @@ pub(crate) fn problem(status: StatusCode, code: &str, title: &str, request_id: &
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert("x-request-id", id);
+    }
     response
 }
 

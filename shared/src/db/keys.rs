@@ -283,6 +283,11 @@ pub fn link_attempts(key: &str, hour: &str) -> Key {
     Key::new(link(key).pk, format!("ATTEMPTS#{hour}"))
 }
 
+/// What an address, known by its hash, may do in a window of time.
+pub fn address_budget(what: &str, hash: &str, window: i64) -> Key {
+    Key::new(format!("ADDRESS#{hash}"), format!("{what}#{window}"))
+}
+
 /// A person's list of links, newest last: names the key.
 pub fn user_link(user: UserId, made: RecordId) -> Key {
     of_user(user, format!("{USER_LINKS}{made}"))

@@ -5,6 +5,7 @@
 
 pub mod assets;
 pub mod audit;
+pub mod budgets;
 pub mod callbacks;
 pub mod deletion;
 pub mod exports;

@@ -4,6 +4,7 @@ use jiff::fmt::serde::timestamp::millisecond::required as millis;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::assets::always;
 use super::expr::{n, s};
 use super::{Cond, Db, DbError, Lost, Range, Write, encode, keys, stamp};
 use crate::domain::user::{Role, User};
@@ -19,6 +20,8 @@ const ADMIN_IDLE: SignedDuration = SignedDuration::from_mins(30);
 const ADMIN_WHOLE: SignedDuration = SignedDuration::from_hours(8);
 /// At most so many sessions a person; the oldest gives way.
 const MOST: usize = 10;
+/// A transaction has at most 100 items, and a session is two.
+const ENDED_AT_ONCE: usize = 50;
 /// The last use is written down at most this often.
 const TOUCH: SignedDuration = SignedDuration::from_mins(5);
 
@@ -113,8 +116,22 @@ impl Db {
             Err(Lost::Failed(error)) => return Err(error),
         }
         let pointers = self.pointers(session.user).await?;
-        for old in pointers.iter().take(pointers.len().saturating_sub(MOST)) {
-            self.remove_session(session.user, old).await?;
+        self.remove_sessions(session.user, &pointers[..pointers.len().saturating_sub(MOST)]).await
+    }
+
+    /// Ends `old` sessions of `user` together. Many sign-ins at once see the same old ones: that another has ended one of them is fine,
+    /// so only what isn't theirs is a condition, which losing would contradict.
+    async fn remove_sessions(&self, user: UserId, old: &[Pointer]) -> Result<(), DbError> {
+        for some in old.chunks(ENDED_AT_ONCE) {
+            let ended = some.iter().flat_map(|pointer| {
+                let theirs = Cond::NoItem.or(Cond::Eq("user", s(user)));
+                [Write::delete(keys::user_session(user, pointer.id), always()), Write::delete(keys::session(&pointer.hash), theirs)]
+            });
+            match self.transact(ended.collect()).await {
+                Ok(()) => {}
+                Err(Lost::Condition { .. }) => return Err(DbError::Refused("a session is somebody else's".into())),
+                Err(Lost::Failed(error)) => return Err(error),
+            }
         }
         Ok(())
     }

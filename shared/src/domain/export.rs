@@ -8,7 +8,7 @@ use crate::id::{RecordId, UserId};
 /// How far an export is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "http", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
 pub enum ExportState {
     /// Asked for.
     Queued,

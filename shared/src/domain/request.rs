@@ -26,12 +26,17 @@ pub const END_FRAME: &str = "inputs.end_frame";
 /// The body of `POST /api/v1/generations`, as it came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "view", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "view", schema(example = json!({
+    "model": "flux-schnell", "outputs": 1, "inputs": {"prompt": "a lighthouse at dusk"}, "parameters": {"aspect": "16:9", "seed": 42}
+})))]
 #[serde(deny_unknown_fields)]
 pub struct NewGeneration {
     /// A model's id.
+    #[cfg_attr(feature = "view", schema(min_length = 1, max_length = 100))]
     pub model: String,
     /// How many outputs; the model's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "view", schema(minimum = 1, maximum = 8))]
     pub outputs: Option<u32>,
     /// What to work from.
     #[serde(default)]
@@ -43,10 +48,11 @@ pub struct NewGeneration {
     pub parameters: Map<String, Value>,
     /// A collection that the outputs go into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "view", schema(pattern = "^[0-9a-f]{32}$"))]
     pub collection: Option<String>,
     /// An https address on port 443 and a public host that is told, by a signed webhook, when it is over: see `callback` in the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "view", schema(max_length = 2000, format = "uri"))]
+    #[cfg_attr(feature = "view", schema(format = "uri", max_length = 2000))]
     pub callback_url: Option<String>,
 }
 
@@ -63,16 +69,19 @@ pub struct NewInputs {
     pub negative_prompt: Option<String>,
     /// Ids of uploads or assets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(feature = "view", schema(required = false))]
+    #[cfg_attr(feature = "view", schema(required = false, max_items = 16))]
     pub images: Vec<String>,
     /// The id of an upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "view", schema(pattern = "^[0-9a-f]{32}$"))]
     pub mask: Option<String>,
     /// The id of an upload or asset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "view", schema(pattern = "^[0-9a-f]{32}$"))]
     pub start_frame: Option<String>,
     /// The id of an upload or asset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "view", schema(pattern = "^[0-9a-f]{32}$"))]
     pub end_frame: Option<String>,
 }
 

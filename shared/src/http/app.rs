@@ -5,15 +5,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{RequestExt, Router};
 use lambda_http::request::RequestContext;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::arrival;
 use super::error::{ApiError, Code};
 use super::etag;
 use crate::id::{UserId, random_base62};
@@ -25,6 +26,9 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 const HANDLER: Duration = Duration::from_secs(8);
 /// The id's header.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Paths that two functions share, of which each knows its own methods alone.
+const SHARED: [(&str, &str); 1] = [("/api/v1/generations", "GET,HEAD,POST")];
 
 /// Names a request in answers and logs. An extension of every request.
 #[derive(Clone, Debug)]
@@ -43,12 +47,21 @@ impl Caller {
 /// Puts the stack around `routes`: what `main`, the local edition and the tests all serve.
 pub fn app(platform: &Platform, routes: OpenApiRouter<Platform>) -> Router {
     Router::from(routes)
-        .method_not_allowed_fallback(|| async { ApiError::new(Code::MethodNotAllowed, "This path has no such method; see Allow.") })
+        .method_not_allowed_fallback(not_allowed)
         .fallback(|| async { ApiError::not_found() })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(observe))
+        .layer(from_fn_with_state(platform.clone(), observe))
         .with_state(platform.clone())
+}
+
+async fn not_allowed(uri: Uri) -> Response {
+    let mut response = ApiError::new(Code::MethodNotAllowed, "This path has no such method; see Allow.").into_response();
+    // Otherwise the router says it.
+    if let Some((_, methods)) = SHARED.iter().find(|(path, _)| *path == uri.path()) {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    }
+    response
 }
 
 /// The panic's message may repeat what a caller sent, so it is not looked at here.
@@ -57,7 +70,7 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// Request id, time-out, problem bodies, common headers, and the canonical log line.
-async fn observe(mut request: Request, next: Next) -> Response {
+async fn observe(State(platform): State<Platform>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = request_id(&request);
     let caller = Caller::default();
@@ -68,9 +81,15 @@ async fn observe(mut request: Request, next: Next) -> Response {
     let operation = operation.unwrap_or_else(|_| "unmatched".to_owned());
     let conditions = (method == Method::GET).then(|| request.headers().clone());
 
-    let response = match tokio::time::timeout(HANDLER, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => ApiError::new(Code::Timeout, "We gave up after 8 seconds; try again.").into_response(),
+    let response = match arrival::judge(&platform.config.origin_secrets, request.uri().path(), request.headers()) {
+        Err(beside) => beside.into_response(),
+        Ok(visitor) => {
+            request.extensions_mut().insert(visitor);
+            match tokio::time::timeout(HANDLER, next.run(request)).await {
+                Ok(response) => response,
+                Err(_) => ApiError::new(Code::Timeout, "We gave up after 8 seconds; try again.").into_response(),
+            }
+        }
     };
 
     let error = response.extensions().get::<Arc<ApiError>>().cloned();

@@ -50,7 +50,9 @@ pub fn docs_page(api: &Value) -> String {
             let _ = write!(page, "<p>Body: {}</p>", type_of(&Value::Object(schema.clone())));
         }
         page.push_str("<ul>");
-        for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+        // What anything may be refused with is said once, below.
+        let own = operation["responses"].as_object().into_iter().flatten().filter(|(_, response)| response["$ref"].is_null());
+        for (status, response) in own {
             let content = response["content"].as_object().and_then(|content| content.values().next());
             let shape = content.map_or_else(String::new, |content| type_of(&content["schema"]));
             let text = response["description"].as_str().unwrap_or("");
@@ -58,7 +60,11 @@ pub fn docs_page(api: &Value) -> String {
         }
         page.push_str("</ul></section>");
     }
-    page.push_str("<h2>Shapes</h2>");
+    page.push_str("<h2>Refusals</h2><p>What any call may be answered with as well, as a <a href=\"#shape-Problem\">Problem</a>.</p><ul>");
+    for (name, response) in api["components"]["responses"].as_object().into_iter().flatten() {
+        let _ = write!(page, "<li><code>{}</code> {}</li>", escape(name), prose(response["description"].as_str().unwrap_or("")));
+    }
+    page.push_str("</ul><h2>Shapes</h2>");
     for (name, schema) in api["components"]["schemas"].as_object().into_iter().flatten() {
         let _ = write!(page, "<section id=\"shape-{0}\"><h3><code>{0}</code></h3>", escape(name));
         if let Some(text) = schema["description"].as_str() {

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{ApiError, Code};
 use super::page::Page;
+use super::strict::Strict;
 use crate::domain::fields::FieldErrors;
 
 /// A JSON body. `T` should deny unknown fields.
@@ -76,12 +77,8 @@ fn unreadable(rejection: BytesRejection) -> ApiError {
 /// # Errors
 /// `validation`: a field, or the line and column where the text stops being JSON.
 pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    // serde would read a struct from a list by position.
-    if body.trim_ascii_start().starts_with(b"[") {
-        return Err(ApiError::invalid("", "invalid", "The body is an object, not a list."));
-    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Strict(&mut deserializer)).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         match inner.classify() {
@@ -129,6 +126,7 @@ fn misfit(path: &str, reason: &str) -> ApiError {
         let expected = reason.rsplit_once(", expected ").map(|(_, expected)| expected);
         let named = if parent.is_empty() { "The body" } else { parent };
         let message = match expected {
+            Some(shape) if shape.starts_with("struct ") => format!("{named} must be an object."),
             Some(expected) => format!("{named} must be {expected}."),
             None => format!("{named} can't be read."),
         };
@@ -200,6 +198,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::link::Opens;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -218,6 +217,8 @@ mod tests {
         #[serde(default)]
         #[expect(dead_code, reason = "only its reading is tested")]
         images: Vec<String>,
+        #[expect(dead_code, reason = "only its reading is tested")]
+        opens: Option<Opens>,
     }
 
     #[test]
@@ -232,6 +233,12 @@ mod tests {
             (r#"{"inputs":{"prompt":"x","images":["a",7]}}"#, "inputs.images[1]", "invalid"),
             (r#"[]"#, "", "invalid"),
             (r#" [{"prompt":"x"}]"#, "", "invalid"),
+            (r#"[{"prompt":"x"},1]"#, "", "invalid"),
+            (r#"{"inputs":["x"]}"#, "inputs", "invalid"),
+            (r#"{"inputs":["x",[],null]}"#, "inputs", "invalid"),
+            (r#"{"inputs":{"prompt":"x","opens":{"page":null}}}"#, "inputs.opens", "invalid"),
+            (r#"{"inputs":{"prompt":"x","opens":"canary"}}"#, "inputs.opens", "invalid"),
+            (r#"{"inputs":{"prompt":"x","opens":7}}"#, "inputs.opens", "invalid"),
             (r#"{"inputs":{"prompt":"#, "", "syntax"),
             (r#"{"inputs":{"prompt":"x"}} trailing"#, "", "syntax"),
         ] {
@@ -239,7 +246,9 @@ mod tests {
             assert_eq!((problem.errors[0].field.as_str(), problem.errors[0].code), (field, code), "{body}");
             assert!(!format!("{problem:?}").contains("canary"));
         }
-        assert!(parse_json::<Outer>(br#"{"inputs":{"prompt":"x"}}"#).is_ok());
+        for good in [r#"{"inputs":{"prompt":"x"}}"#, r#"{"inputs":{"prompt":"x","images":["a"],"opens":"page"},"count":null}"#] {
+            assert!(parse_json::<Outer>(good.as_bytes()).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! Absent by design: CORS (site and API share an origin) and any retry.
 
 mod app;
+pub mod arrival;
 mod docs;
 mod error;
 mod etag;
@@ -14,8 +15,10 @@ mod openapi;
 mod page;
 mod rate_limit;
 pub mod reading;
+mod strict;
 
 pub use app::{MAX_BODY_BYTES, RequestId, app};
+pub use arrival::Visitor;
 pub use docs::{docs_page, escape};
 pub use error::{ApiError, ApiResult, Code, Problem};
 pub use extract::{ApiJson, ApiList, ApiPath, ApiQuery, NoFilter, OptionalJson, RawBody, parse_json};

@@ -24,6 +24,7 @@ pub struct Page {
     #[param(default = 24, minimum = 1, maximum = 100, required = false)]
     pub limit: u32,
     /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]{1,2048}$")]
     pub cursor: Option<String>,
 }
 

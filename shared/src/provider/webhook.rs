@@ -29,6 +29,8 @@ const SKEW_S: i64 = 300;
 const KEEP: SignedDuration = SignedDuration::from_hours(24);
 /// Keys that don't fit a signature are fetched again at most this often.
 const REFRESH_PACE: SignedDuration = SignedDuration::from_mins(1);
+/// After a fetch that brought nothing, those who waited for it are told so, and not made to wait for one of their own.
+const PAUSE: SignedDuration = SignedDuration::from_secs(5);
 /// Of the fetch: the provider waits 15 s for the whole answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a key set.
@@ -57,7 +59,15 @@ pub enum Unproven {
 /// Checks callbacks, keeping the provider's keys between them. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Verifier {
-    keys: Arc<Mutex<Option<Keys>>>,
+    // Held while fetching, so that many callbacks at once cause one fetch.
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    keys: Option<Keys>,
+    /// When, and why, the last fetch brought nothing.
+    failed: Option<(Timestamp, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,13 +125,23 @@ impl Verifier {
 
     /// The provider's keys, fetched at most `age` ago.
     async fn keys(&self, trust: Trust<'_>, now: Timestamp, age: SignedDuration) -> Result<Vec<VerifyingKey>, Unproven> {
-        let mut kept = self.keys.lock().await;
-        if let Some(keys) = kept.as_ref().filter(|keys| now.duration_since(keys.fetched_at) < age) {
+        let mut kept = self.kept.lock().await;
+        if let Some(keys) = kept.keys.as_ref().filter(|keys| now.duration_since(keys.fetched_at) < age) {
             return Ok(keys.all.clone());
         }
-        let all = fetch(trust).await.map_err(Unproven::Keys)?;
-        *kept = Some(Keys { all: all.clone(), fetched_at: now });
-        Ok(all)
+        if let Some((_, why)) = kept.failed.as_ref().filter(|(at, _)| now.duration_since(*at) < PAUSE) {
+            return Err(Unproven::Keys(why.clone()));
+        }
+        match fetch(trust).await {
+            Ok(all) => {
+                *kept = Kept { keys: Some(Keys { all: all.clone(), fetched_at: now }), failed: None };
+                Ok(all)
+            }
+            Err(why) => {
+                kept.failed = Some((now, why.clone()));
+                Err(Unproven::Keys(why))
+            }
+        }
     }
 }
 

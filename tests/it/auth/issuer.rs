@@ -108,6 +108,11 @@ impl Issuer {
         format!("{}?{}", back.path(), back.query().unwrap())
     }
 
+    /// Somebody has redeemed this code.
+    pub(super) fn redeemed(&self, code: &str) {
+        self.grants.lock().unwrap().remove(code).unwrap();
+    }
+
     fn sign(&self, grant: &Grant) -> String {
         let header = |kid: &str| Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::ES256) };
         match grant.twist {

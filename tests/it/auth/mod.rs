@@ -2,6 +2,7 @@
 
 mod admin;
 mod issuer;
+mod next_request;
 mod sessions;
 mod sign_in;
 mod tokens;

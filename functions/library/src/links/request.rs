@@ -21,6 +21,7 @@ const MOST_VIEWS: u32 = 1_000_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct NewLink {
     /// One of mine that isn't in the trash.
+    #[schema(pattern = "^[0-9a-f]{32}$")]
     pub(super) asset_id: String,
     pub(super) opens: Opens,
     /// In the future; without it the link doesn't expire.

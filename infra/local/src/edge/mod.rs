@@ -26,6 +26,7 @@ use axum::body::Body;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use shared::clock::Clock;
+use shared::http::arrival;
 use tower::ServiceExt as _;
 
 use crate::gateway::Gateway;
@@ -62,6 +63,8 @@ pub struct Edge {
     pub media: MediaAccess,
     /// The built web app; `None` when it isn't served, as in most tests.
     pub site: Option<StaticSite>,
+    /// By which the functions know what came through here.
+    pub secret: HeaderValue,
     /// For the ids of requests.
     pub clock: Clock,
     /// The stand-in for sign-in, when no real issuer is configured.
@@ -126,6 +129,12 @@ impl Edge {
         let (route, mut response) = match behaviour.origin {
             Origin::Api => ("api", {
                 let client = self.client(peer, &request);
+                let mut request = request;
+                // Over whatever the viewer has sent under these names.
+                request.headers_mut().insert(arrival::SECRET, self.secret.clone());
+                if let Ok(client) = HeaderValue::try_from(client.to_string()) {
+                    request.headers_mut().insert(arrival::VIEWER, client);
+                }
                 self.gateway.call(request, client, request_id).await
             }),
             Origin::Media => ("media", self.media.signed(request, request_id).await),

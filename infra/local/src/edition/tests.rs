@@ -43,15 +43,15 @@ async fn stand_ins_stay_on_localhost() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().join("data");
     let origin = Some(PublicOrigin::parse("https://images.example.com").unwrap());
-    let google = Some(GoogleClient { id: "id".to_owned(), secret: "secret".to_owned().into() });
+    let sign_in = Some(SignInClient { issuer: crate::GOOGLE.to_owned(), id: "id".to_owned(), secret: "secret".to_owned().into() });
     let fal_key: Option<SecretString> = Some("id:key".to_owned().into());
-    for (google, fal_key, remedy) in [(None, fal_key.clone(), "GOOGLE_CLIENT_ID"), (google.clone(), None, "FAL_KEY")] {
-        let options = Options { origin: origin.clone(), google, fal_key, ..Options::new(&root) };
+    for (sign_in, fal_key, remedy) in [(None, fal_key.clone(), "GOOGLE_CLIENT_ID"), (sign_in.clone(), None, "FAL_KEY")] {
+        let options = Options { origin: origin.clone(), sign_in, fal_key, ..Options::new(&root) };
         let error = Edition::start(options, connect).await.unwrap_err();
         assert!(error.to_string().contains(remedy), "{error}");
     }
     assert!(!root.exists());
-    let edition = Edition::start(Options { origin, google, fal_key, ..Options::new(&root) }, connect).await.unwrap();
+    let edition = Edition::start(Options { origin, sign_in, fal_key, ..Options::new(&root) }, connect).await.unwrap();
     let environment = edition.environment("generate").unwrap();
     assert_eq!(environment.get("OIDC_ISSUER"), Some("https://accounts.google.com"));
     assert_eq!((environment.get("OIDC_CLIENT_ID"), environment.get("FAL_QUEUE_URL")), (Some("id"), Some("https://queue.fal.run")));

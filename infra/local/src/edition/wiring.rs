@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use local_standins::issuer::IssuerConfig;
 use local_standins::provider::{OpenError, Provider, ProviderConfig, Settings};
+use sha2::{Digest as _, Sha256};
 use shared::clock::Clock;
 use shared::config::Env;
 use shared::secrets::Secrets;
@@ -28,9 +29,10 @@ pub(super) fn parameters(origin: &PublicOrigin, options: &Options, secrets: &Loc
     let public_key = secrets.media_public_key_pem().map_err(|error| StartError::MediaKey(error.to_string()))?;
     let mut parameters =
         BTreeMap::from([("PublicOrigin".to_owned(), origin.as_str().to_owned()), ("MediaPublicKey".to_owned(), public_key)]);
-    match &options.google {
-        Some(google) => {
-            parameters.insert("OidcClientId".to_owned(), google.id.clone());
+    match &options.sign_in {
+        Some(client) => {
+            parameters.insert("OidcClientId".to_owned(), client.id.clone());
+            parameters.insert("OidcIssuer".to_owned(), client.issuer.clone());
         }
         None => {
             parameters.insert("OidcClientId".to_owned(), STAND_IN_CLIENT.to_owned());
@@ -46,6 +48,7 @@ pub(super) fn environments(
     services: &Services,
     folder: &DataFolder,
     origin: &PublicOrigin,
+    edge_secret: &str,
     options: &Options,
 ) -> Result<BTreeMap<String, Env>, TemplateError> {
     let mut home = vec![
@@ -54,6 +57,7 @@ pub(super) fn environments(
         ("S3_PUBLIC_ENDPOINT", origin.as_str().to_owned()),
         // One disk does everything here, and may be busy; a request has 8 s.
         ("TABLE_TIMEOUT_MS", "2500".to_owned()),
+        ("ORIGIN_SECRETS_SHA256", hex::encode(Sha256::digest(edge_secret))),
     ];
     if options.fal_key.is_none() {
         home.push(("FAL_QUEUE_URL", provider_url(origin)));

@@ -8,7 +8,7 @@ use shared::auth::operator::OperatorError;
 use shared::domain::user::{Role, Scope, Status};
 
 use crate::data_folder::{DataFolder, ProvidedSecrets};
-use crate::{Edition, GoogleClient, Options};
+use crate::{Edition, Options, SignInClient};
 
 /// A data folder with something of every kind, open, as while the edition runs.
 fn folder(root: &Path) -> (DataFolder, rusqlite::Connection) {
@@ -177,8 +177,8 @@ async fn a_table_that_isnt_in_a_folder_is_worked_on_by_name() {
 #[tokio::test]
 async fn with_a_real_issuer_people_sign_in_first() {
     let place = tempfile::tempdir().unwrap();
-    let google = Some(GoogleClient { id: "id".to_owned(), secret: "secret".to_owned().into() });
-    let options = Options { google, ..Options::new(place.path().join("data")) };
+    let sign_in = Some(SignInClient { issuer: crate::GOOGLE.to_owned(), id: "id".to_owned(), secret: "secret".to_owned().into() });
+    let options = Options { sign_in, ..Options::new(place.path().join("data")) };
     Edition::start(options.clone(), crate::edge::tests::connect).await.unwrap().shutdown().await;
     let error = Place::from(options).set_role("ada@example.com", Role::Admin).await.unwrap_err();
     assert!(matches!(error, OperateError::Operator(OperatorError::Nobody(_))), "{error}");

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
 
+use crate::outbound::is_public;
 use crate::runtime::Platform;
 use crate::secrets::{SecretError, SecretName};
 use fetch::Fetched;
@@ -32,6 +33,8 @@ pub use token::{TokenError, Vouched};
 const REFRESH_PACE: SignedDuration = SignedDuration::from_mins(1);
 /// The longest time a fetched document is kept, whatever the issuer says.
 const LONGEST_KEEP_S: i64 = 86_400;
+/// The shortest: whatever the issuer says, many sign-ins must not become as many fetches.
+const SHORTEST_KEEP_S: i64 = 60;
 /// How long it is kept when the issuer doesn't say.
 const USUAL_KEEP_S: i64 = 3_600;
 
@@ -84,8 +87,8 @@ impl Document {
         let address = |text: &str| {
             Url::parse(text)
                 .ok()
-                .filter(|url| url.scheme() == "https" || (own.scheme() == "http" && url.origin() == own.origin()))
-                .ok_or_else(|| unusable("has an address without https"))
+                .filter(|url| url.origin() == own.origin() || (url.scheme() == "https" && is_elsewhere(url)))
+                .ok_or_else(|| unusable("has an address without https, or within this machine's network"))
         };
         Ok(Discovery {
             authorization_endpoint: address(&self.authorization_endpoint)?,
@@ -93,6 +96,16 @@ impl Document {
             jwks_uri: address(&self.jwks_uri)?,
             secret_in_body: self.token_endpoint_auth_methods_supported.iter().any(|method| method == "client_secret_post"),
         })
+    }
+}
+
+/// Whether an address, as far as it says, isn't of our own network. A name that leads there has no certificate for it.
+fn is_elsewhere(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name != "localhost" && !name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => is_public(address.into()),
+        Some(url::Host::Ipv6(address)) => is_public(address.into()),
+        None => false,
     }
 }
 
@@ -231,7 +244,7 @@ struct KeySet {
 }
 
 fn keep_until(now: Timestamp, max_age_s: Option<i64>) -> Timestamp {
-    let seconds = max_age_s.unwrap_or(USUAL_KEEP_S).clamp(0, LONGEST_KEEP_S);
+    let seconds = max_age_s.unwrap_or(USUAL_KEEP_S).clamp(SHORTEST_KEEP_S, LONGEST_KEEP_S);
     now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
 }
 
