@@ -154,7 +154,7 @@ async fn the_queues_addresses_lead_to_the_queue_or_nowhere() {
             };
             for _ in 0..2 {
                 let _refused = fal.status(&asked).await;
-                let _refused = fal.result(&asked, model).await;
+                let _refused = fal.result(&asked, Some(model)).await;
                 let _refused = fal.cancel(&asked).await;
                 // Once more by an address of the queue's own, which may redirect.
                 let own = format!("{queue}fal-ai/x?{number}");

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use shared::auth::operator;
-use shared::db::jobs::Outcome;
+use shared::db::settle::Outcome;
+use shared::db::spend::Reservation;
 use shared::domain::asset::{Asset, AssetKind, PosterState};
 use shared::domain::generation::{Call, Generation};
 use shared::domain::job::Event;
@@ -39,7 +40,8 @@ async fn accepted(platform: &Platform, user: &User, n: u32, one_call: bool) -> (
         (generation.calls, generation.open) = (vec![calls[0].id], 1);
     }
     let key = generation.id.to_string();
-    platform.db.accept(&generation, &calls, &key, "hash", &LIMITS).await.unwrap();
+    let reservation = Reservation { shard: 0, limit: i64::MAX };
+    platform.db.accept(&generation, &calls, (&key, "hash"), &LIMITS, reservation).await.unwrap();
     (generation, calls)
 }
 
@@ -49,7 +51,7 @@ async fn ready(platform: &Platform, call: &Call) -> Call {
     platform.db.take_slot(call, &LIMITS, now, now).await.unwrap();
     let request = fal::request_at(&platform.config.fal_queue, "a/b", &call.id.to_string()).unwrap();
     platform.db.accepted(call.id, &request, now).await.unwrap();
-    platform.db.result_arrived(call.id, "{}", None, now).await.unwrap();
+    platform.db.result_arrived(call.id, "{}", None, (now, now)).await.unwrap();
     platform.db.call(call.id).await.unwrap().unwrap()
 }
 
@@ -89,6 +91,7 @@ fn outcome(call: &Call, delivered: usize) -> Outcome {
         assets: call.assets[..delivered].iter().map(asset).collect(),
         warnings: Vec::new(),
         reason: None,
+        billable_units: None,
         price: None,
         due: None,
     }

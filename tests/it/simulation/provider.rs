@@ -263,9 +263,9 @@ impl Provider for Queue {
         }))
     }
 
-    fn result<'a>(&'a self, request: &'a ProviderRequest, model: &'a Model) -> BoxFuture<'a, Result<Verdict, AskError>> {
-        Box::pin(self.ask("the result of", request, |request| {
-            assert_eq!(request.endpoint, model.endpoint);
+    fn result<'a>(&'a self, request: &'a ProviderRequest, model: Option<&'a Model>) -> BoxFuture<'a, Result<Verdict, AskError>> {
+        Box::pin(self.ask("the result of", request, move |request| {
+            assert_eq!(Some(&request.endpoint), model.map(|model| &model.endpoint));
             match &request.stage {
                 Stage::Queued | Stage::Running => Verdict::NotYet,
                 Stage::Failed(code) => Verdict::Failed(Failure::new(*code)),
@@ -286,6 +286,11 @@ impl Provider for Queue {
                 Stage::Made | Stage::Unusable | Stage::Failed(_) => Cancellation::TooLate,
             }
         }))
+    }
+
+    /// It is always there; what is lost is single answers.
+    fn ping(&self) -> BoxFuture<'_, Result<(), AskError>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn fetch<'a>(&'a self, _: &'a str, _: u64) -> BoxFuture<'a, Result<MediaStream, FetchError>> {
