@@ -38,11 +38,10 @@ const OURS: [&str; 14] = [
 ];
 
 /// What the stand-in can be made to do wrong, by the prompt.
-const FAILURES: [&str; 8] = [
+const FAILURES: [&str; 7] = [
     "fail:content-policy",
     "fail:validation",
     "fail:server",
-    "submit:locked",
     "webhook:forged",
     "webhook:payload-error",
     "media:wrong-type",
@@ -331,6 +330,11 @@ async fn by_hand(tour: &mut Tour, ada: &Client) -> Vec<u16> {
     item.insert("prompt".to_owned(), AttributeValue::S(tour.canary("a prompt in a broken record")));
     table.put(item).await;
     answered.push(ada.get(&format!("/api/v1/assets/{asset}")).await.status.as_u16());
+    // The last: an account that the provider locks stops everybody's generating.
+    for number in 0..3 {
+        let prompt = format!("[[submit:locked]] {}", tour.canary(&format!("prompt of a locked account {number}")));
+        answered.push(ada.generate(&json!({"model": "flux-schnell", "inputs": {"prompt": prompt}})).await.status.as_u16());
+    }
     answered
 }
 
