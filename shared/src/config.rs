@@ -73,6 +73,8 @@ pub struct Config {
     pub home: Home,
     /// `TABLE_NAME`.
     pub table: String,
+    /// `TABLE_TIMEOUT_MS`: how long one answer of the table is waited for; it is asked three times at most.
+    pub table_timeout_ms: u32,
     /// `MEDIA_BUCKET`: what was generated.
     pub media_bucket: String,
     /// `UPLOADS_BUCKET`: what people bring, for a day.
@@ -108,8 +110,19 @@ pub struct Config {
     pub media_keys: Vec<MediaKey>,
     /// `LIMIT_*`: what a user may do unless an admin said otherwise.
     pub limits: Limits,
+    /// What all users together may do.
+    pub brakes: Brakes,
     /// `DEADLINE_SECONDS_*` and the poller's pace.
     pub deadlines: Deadlines,
+}
+
+/// What stops everybody: numbers that no normal day reaches.
+#[derive(Clone, Copy, Debug)]
+pub struct Brakes {
+    /// `LIMIT_DAILY_SPEND_USD`: millionths of a dollar that all requests of a day (UTC) may reserve; `None` for any amount.
+    pub daily_spend: Option<i64>,
+    /// `LIMIT_OPEN_CALLS`: calls that may be open at once, over all users.
+    pub open_calls: u32,
 }
 
 /// Who may call back.
@@ -233,6 +246,10 @@ impl Config {
             concurrent: number("LIMIT_RUNNING_CALLS", Limits::DEFAULT.concurrent),
             concurrent_videos: number("LIMIT_RUNNING_VIDEOS", Limits::DEFAULT.concurrent_videos),
         };
+        let brakes = Brakes {
+            daily_spend: Some(number("LIMIT_DAILY_SPEND_USD", 100)).filter(|usd| *usd > 0).map(|usd| i64::from(usd) * 1_000_000),
+            open_calls: number("LIMIT_OPEN_CALLS", 2_000),
+        };
         let deadlines = Deadlines {
             lost_answer: number("DEADLINE_SECONDS_LOST_ANSWER", 7_200).into(),
             provider_start: number("DEADLINE_SECONDS_PROVIDER_START", 300).into(),
@@ -243,6 +260,7 @@ impl Config {
             trash: number("DEADLINE_SECONDS_TRASH", 30 * 86_400).into(),
             deletion: number("DEADLINE_SECONDS_DELETION", DELETION_SECONDS).into(),
         };
+        let table_timeout_ms = number("TABLE_TIMEOUT_MS", 1_000);
         // What a rotation may take to be seen everywhere.
         let secrets_keep = Duration::from_secs(number("SECRETS_KEEP_SECONDS", 300).min(300).into());
         let secrets_port = u16::try_from(number(EXTENSION_PORT, 2773)).unwrap_or_else(|_| {
@@ -253,6 +271,7 @@ impl Config {
             Some(fal_queue) if problems.is_empty() => Ok(Self {
                 home,
                 table,
+                table_timeout_ms,
                 media_bucket,
                 uploads_bucket,
                 results_queue,
@@ -270,6 +289,7 @@ impl Config {
                 webhooks,
                 media_keys,
                 limits,
+                brakes,
                 deadlines,
             }),
             _ => Err(ConfigError(problems)),

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Env};
 use crate::db::Db;
 use crate::jobs::StepError;
+use crate::jobs::gate::Tally;
 use crate::media::Media;
 use crate::media::signed::{InvalidKey, MediaSigner};
 use crate::provider::Provider;
@@ -60,6 +61,8 @@ pub struct Platform {
     pub secrets: Secrets,
     /// For everything outside AWS: no redirects, explicit time-outs at each call.
     pub http: reqwest::Client,
+    /// What this process has seen of the provider.
+    pub(crate) tally: Arc<Tally>,
     /// Built when first needed, as most functions never ask the provider, and again when its secret has changed.
     provider: Made<dyn Provider>,
     /// For tests: instead of one with our key.
@@ -96,11 +99,12 @@ impl Platform {
         let http = http_client()?;
         let sdk = sdk_config(env)?;
         Ok(Self {
-            db: Db::new(&sdk, env, &config.table),
+            db: Db::new(&sdk, env, &config.table, Duration::from_millis(config.table_timeout_ms.into())),
             media: Media::new(&sdk, env, &config),
             queues: Queues::new(&sdk, env, &config),
             secrets: Secrets::new(&config, env.get("AWS_SESSION_TOKEN"), http.clone()),
             http,
+            tally: Arc::default(),
             provider: Arc::default(),
             other_provider: None,
             signer: Arc::default(),
@@ -148,7 +152,7 @@ impl Platform {
 /// # Errors
 /// [`ConfigError`] when region or credentials are missing.
 pub fn table(env: &Env, name: &str) -> Result<Db, ConfigError> {
-    Ok(Db::new(&sdk_config(env)?, env, name))
+    Ok(Db::new(&sdk_config(env)?, env, name, Duration::from_secs(3)))
 }
 
 /// Credentials come from the sandbox's variables and live as long as it does: no provider chain, no metadata service.
@@ -178,11 +182,12 @@ fn sdk_config(env: &Env) -> Result<SdkConfig, ConfigError> {
         .http_client(http)
         .sleep_impl(aws_smithy_async_sleep())
         .timeout_config(
-            // Each attempt and the whole operation end well inside the shortest function time-out (10 s).
+            // Each attempt and the whole operation end well inside the time of a request (8 s), which has other things to do too. The
+            // table and the buckets have patience of their own.
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(1))
-                .operation_attempt_timeout(Duration::from_secs(3))
-                .operation_timeout(Duration::from_secs(8))
+                .operation_attempt_timeout(Duration::from_millis(1_500))
+                .operation_timeout(Duration::from_millis(3_500))
                 .build(),
         )
         .build())

@@ -1,6 +1,7 @@
 //! What ends without a delivery says why, costs nothing and gives everything back.
 
 use serde_json::{Value, json};
+use shared::clock::Clock;
 
 use crate::world::{Client, World, picture, still};
 
@@ -35,13 +36,14 @@ async fn each_failure_is_named_and_free() {
         ("[[fail:server]] x", "provider-error", "The provider had a problem."),
         ("[[fail:runner]] x", "provider-error", "The provider had a problem."),
         ("[[fail:timeout]] x", "timeout", "The model took too long."),
-        ("[[submit:locked]] x", "account-locked", "An administrator has to look at it."),
         ("[[media:wrong-type]] x", "unusable-result", "is no picture or video"),
         ("[[media:missing]] x", "result-gone", "not where the provider said"),
         ("[[media:truncated]] x", "unusable-result", "can't be decoded"),
         ("[[media:black]] x", "content-policy", "rules don't allow this"),
         ("[[media:huge]] x", "too-large", "larger than 30 MiB"),
         ("[[media:endless]] x", "too-large", "larger than 30 MiB"),
+        // The last, because after it nobody is accepted for a while.
+        ("[[submit:locked]] x", "account-locked", "an administrator has to look at it."),
     ]
     .into_iter()
     .enumerate()
@@ -58,22 +60,30 @@ async fn each_failure_is_named_and_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_not_sent_again_and_ends_as_unknown() {
-    for prompt in ["[[submit:lost]] a fox", "[[submit:unavailable]] a fox"] {
-        let world = World::start_at(&[], still()).await;
-        let ada = world.user("ada").await;
-        let id = ada.accepted(&picture(prompt)).await;
-        let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
-        assert_eq!(generation["state"], "queued", "{generation}");
-        assert_eq!(ada.ledger("reserved").await, 1);
-        // The model's own five minutes, and five for waiting in the provider's queue. What is woken every minute finds it then.
-        world.clock.advance(601_000);
-        let jobs = shared::jobs::Jobs::new(&world.platform).await.unwrap();
-        jobs.sweep().await.unwrap();
-        let over = ada.follow(&id).await;
-        assert_eq!((&over["state"], &over["error"]["code"]), (&json!("unknown"), &json!("unknown-outcome")), "{over}");
-        assert_free(&world, &ada, &over).await;
-        world.shutdown().await;
-    }
+    let world = World::start_at(&[], still()).await;
+    let ada = world.user("ada").await;
+    let id = ada.accepted(&picture("[[submit:lost]] a fox")).await;
+    let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
+    assert_eq!(generation["state"], "queued", "{generation}");
+    assert_eq!(ada.ledger("reserved").await, 1);
+    // The model's own five minutes, and five for waiting in the provider's queue. What is woken every minute finds it then.
+    world.clock.advance(601_000);
+    let jobs = shared::jobs::Jobs::new(&world.platform).await.unwrap();
+    jobs.sweep().await.unwrap();
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["error"]["code"]), (&json!("unknown"), &json!("unknown-outcome")), "{over}");
+    assert_free(&world, &ada, &over).await;
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_breaks_while_it_is_asked_keeps_nobody_waiting() {
+    let world = World::start_at(&[], still()).await;
+    let ada = world.user("ada").await;
+    let over = ada.made(&picture("[[submit:unavailable]] a fox")).await;
+    assert_eq!((&over["state"], &over["error"]["code"]), (&json!("unknown"), &json!("provider-error")), "{over}");
+    assert_free(&world, &ada, &over).await;
+    world.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,5 +158,37 @@ async fn what_can_no_longer_be_stopped_is_delivered_and_charged() {
     let over = ada.follow(&id).await;
     assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
     assert_eq!(ada.usage().await, (1, 0));
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn units_go_back_to_the_month_in_which_they_were_reserved() {
+    let clock = Clock::manual("2026-11-30T23:59:59Z".parse().unwrap());
+    let world = World::start_at(&[("LIMIT_RUNNING_CALLS", "1")], clock).await;
+    let ada = world.user("ada").await;
+    let jobs = shared::jobs::Jobs::new(&world.platform).await.unwrap();
+    let hangs = ada.accepted(&picture("[[run:hang]] the last of November")).await;
+    let waits = ada.accepted(&picture("made in December")).await;
+    ada.until(&hangs, |generation| generation["state"] == "running").await;
+    let month = async |name: &str| world.platform.db.quota(ada.user().id, name).await.unwrap();
+    assert_eq!(month("2026-11").await.taken, 2);
+
+    // The first second of December, and then the deadline.
+    world.clock.advance(1_000);
+    assert_eq!(ada.get("/api/v1/me").await.json()["usage"]["used"], 0);
+    world.clock.advance(601_000);
+    jobs.sweep().await.unwrap();
+    assert_eq!(ada.follow(&hangs).await["state"], "unknown");
+    // Its slot lets the other start; that is charged to the month in which it was asked for.
+    world.clock.advance(61_000);
+    jobs.sweep().await.unwrap();
+    assert_eq!(ada.follow(&waits).await["state"], "complete");
+    let (november, december) = (month("2026-11").await, month("2026-12").await);
+    assert_eq!((november.taken, november.charged, december.taken, december.charged), (1, 1, 0, 0));
+    let lines = ada.all("/api/v1/ledger").await;
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    // The day that is over counts nothing any more, and the new one counted nothing.
+    assert_eq!(ada.generate(&picture("of December")).await.status, 202);
+    assert_eq!(month("2026-12").await.taken, 1);
     world.shutdown().await;
 }

@@ -113,3 +113,20 @@ async fn with_one_slot_outputs_are_made_one_after_the_other() {
     assert_eq!(over["units"], json!({"reserved": 3, "charged": 3}));
     world.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_price_is_what_the_provider_billed_when_it_says_so() {
+    // Without callbacks, which don't say it.
+    let world = world(&[]).await;
+    let ada = world.user("ada").await;
+    let mut large = picture("a square of a megapixel");
+    large["parameters"] = json!({"aspect": "1:1"});
+    let over = ada.made(&large).await;
+    let generation = world.platform.db.generation(ada.user().id, over["id"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
+    let call = world.platform.db.call(generation.calls[0]).await.unwrap().unwrap();
+    let units = call.billable_units.unwrap();
+    let price: f64 = over["price"]["actual"]["amount"].as_str().unwrap().parse().unwrap();
+    assert!(units > 0.0 && (price - 0.003 * units).abs() < 1e-6, "{units} units, {price}");
+    assert_eq!(generation.price_actual, world.platform.db.quota(ada.user().id, &call.month).await.unwrap().spend);
+    world.shutdown().await;
+}

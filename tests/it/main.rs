@@ -3,8 +3,10 @@
 
 mod auth;
 mod bad_input;
+mod breakers;
 mod check;
 mod crash;
+mod dead_ends;
 mod failures;
 mod faults;
 mod journey;
@@ -15,7 +17,9 @@ mod links;
 mod privacy;
 mod rotation;
 mod rules;
+mod table;
 mod template;
+mod timeouts;
 mod uploads;
 mod video;
 mod webhooks;

@@ -1,5 +1,7 @@
 //! Requests to generate: price, accept, cancel.
 
+use std::time::{Duration, Instant};
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use shared::auth::Scope;
 use shared::db::jobs::Refusal;
+use shared::db::spend::Reservation;
 use shared::domain::generation::Generation;
 use shared::domain::model::Model;
 use shared::domain::money::Money;
@@ -17,8 +20,10 @@ use shared::http::reading::generation_views;
 use shared::http::view::GenerationView;
 use shared::http::{ApiError, ApiJson, ApiPath, ApiResult, Code, CurrentUser};
 use shared::id::GenerationId;
+use shared::jobs::gate::{self, Closed};
 use shared::jobs::{self, InputError, Jobs};
 use shared::provider::catalogue;
+use shared::queue::Task;
 use shared::runtime::Platform;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +32,11 @@ use utoipa_axum::routes;
 pub(crate) fn routes() -> OpenApiRouter<Platform> {
     OpenApiRouter::new().routes(routes!(create_generation)).routes(routes!(estimate_generation)).routes(routes!(cancel_generation))
 }
+
+/// A request takes 8 s at most, of which the provider may take 5.
+const LATEST_START: Duration = Duration::from_millis(1_500);
+/// Shards of the day's spend that are tried when others fill them at the same time.
+const SHARDS_TRIED: usize = 4;
 
 /// What a request would cost.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,6 +65,7 @@ async fn estimate_generation(
 ///
 /// Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
 /// (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
+/// While the provider can't be used, generating is paused, or everybody's limit is reached, the answer is 503 and nothing is reserved.
 /// Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
 #[utoipa::path(post, path = "/api/v1/generations", tag = "Generations", params(("Idempotency-Key" = String, Header)), request_body = NewGeneration, responses((status = 202, body = GenerationView)))]
 async fn create_generation(
@@ -66,11 +77,13 @@ async fn create_generation(
     user.require(Scope::Generate)?;
     let key = idempotency_key(&headers)?;
     let body_hash = body_hash(&request)?;
-    let (model, request) = check(request)?;
-    let id = match accept(&platform, &user, (model, request), (key, &body_hash)).await {
+    let id = match accept(&platform, &user, request, (key, &body_hash)).await {
         Ok(id) => id,
-        // A limit that was lowered since, or an upload that has ended, must not turn a repetition into a refusal.
-        Err(refused) if matches!(refused.code(), Code::Validation | Code::QuotaExhausted | Code::RateLimited) => {
+        // Whatever has changed since, a limit, an upload that has ended, a model, a provider that fails, must not turn a repetition
+        // into a refusal.
+        Err(refused)
+            if matches!(refused.code(), Code::Validation | Code::QuotaExhausted | Code::RateLimited | Code::ProviderUnavailable) =>
+        {
             match platform.db.replayed(user.id(), key, &body_hash, platform.clock.now()).await {
                 Ok(Some(earlier)) => earlier,
                 Err(Refusal::Mismatch) => return Err(ApiError::idempotency_mismatch()),
@@ -87,25 +100,57 @@ async fn create_generation(
 async fn accept(
     platform: &Platform,
     user: &CurrentUser,
-    (model, request): (&'static Model, ValidGeneration),
+    request: NewGeneration,
     (key, body_hash): (&str, &str),
 ) -> ApiResult<GenerationId> {
+    let began = Instant::now();
+    let (model, request) = check(request)?;
+    let spend = gate::admission(platform, request.outputs).await.map_err(|error| ApiError::unavailable().source(error))?;
+    let spend = spend.map_err(|closed| not_now(platform, closed))?;
     let pictures = jobs::check_inputs(platform, user.id(), model, &request.inputs).await.map_err(unusable)?;
     let copies = jobs::fit_inputs(platform, &pictures).await.map_err(unusable)?;
     let now = platform.clock.now();
     let limits = user.user.limits(platform.config.limits);
     let (mut generation, calls) = jobs::plan(model, request, &user.user, now);
     generation.copies = copies;
-    match platform.db.accept(&generation, &calls, key, body_hash, &limits).await {
-        Ok(()) => {
-            start(platform, user).await;
-            Ok(generation.id)
+    let limit = platform.config.brakes.daily_spend.unwrap_or(i64::MAX);
+    let [first] = shared::id::random();
+    for shard in spend.with_room(limit, first).take(SHARDS_TRIED) {
+        match platform.db.accept(&generation, &calls, (key, body_hash), &limits, Reservation { shard, limit }).await {
+            Ok(()) => {
+                start(platform, user, began).await;
+                return Ok(generation.id);
+            }
+            // Others were faster; there may be room in another.
+            Err(Refusal::Spend) => {}
+            Err(Refusal::Replay(earlier)) => return Ok(earlier),
+            Err(Refusal::Mismatch) => return Err(ApiError::idempotency_mismatch()),
+            Err(Refusal::Suspended) => return Err(ApiError::suspended()),
+            Err(Refusal::Failed(error)) => return Err(error.into()),
+            Err(over @ (Refusal::Monthly | Refusal::Daily | Refusal::Hourly)) => return Err(over_limit(&over, now, limits)),
         }
-        Err(Refusal::Replay(earlier)) => Ok(earlier),
-        Err(Refusal::Mismatch) => Err(ApiError::idempotency_mismatch()),
-        Err(Refusal::Suspended) => Err(ApiError::suspended()),
-        Err(Refusal::Failed(error)) => Err(error.into()),
-        Err(limit @ (Refusal::Monthly | Refusal::Daily | Refusal::Hourly)) => Err(over_limit(&limit, now, limits)),
+    }
+    Err(not_now(platform, Closed::Spent))
+}
+
+/// Why everybody is turned away; nothing was reserved.
+fn not_now(platform: &Platform, closed: Closed) -> ApiError {
+    let (_, day, _) = jobs::resets(platform.clock.now());
+    match closed {
+        Closed::Paused(None) => {
+            ApiError::provider_unavailable("Generating is paused for now. Your library and your links work as ever.", 60)
+        }
+        Closed::Paused(Some(reason)) => ApiError::provider_unavailable(format!("Generating is paused for now: {reason}"), 60),
+        Closed::Spent => {
+            ApiError::provider_unavailable("Everybody together has used up what may be spent today. It goes on tomorrow (UTC).", day)
+        }
+        Closed::Full => {
+            ApiError::provider_unavailable("Too much is under way at the moment. Nothing was set aside; try again in a minute.", 60)
+        }
+        Closed::Provider(seconds) => ApiError::provider_unavailable(
+            "The provider of the models can't be used at the moment. Nothing was set aside; try again soon.",
+            seconds,
+        ),
     }
 }
 
@@ -130,8 +175,15 @@ async fn cancel_generation(
     accepted(&platform, &user, generation).await
 }
 
-/// Accepted is accepted: what can't be started now, `worker` starts within a minute.
-async fn start(platform: &Platform, user: &CurrentUser) {
+/// Accepted is accepted: what can't be started now, `worker` starts soon. So does it when there is no time left to wait for the
+/// provider's answer within the request.
+async fn start(platform: &Platform, user: &CurrentUser, began: Instant) {
+    if began.elapsed() > LATEST_START {
+        if let Err(error) = platform.queues.task(&Task::Start { user: user.id() }, Duration::ZERO).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "what was accepted waits for the sweeper");
+        }
+        return;
+    }
     match Jobs::new(platform).await {
         Ok(jobs) => jobs.start(&user.user).await,
         Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the provider can't be asked"),

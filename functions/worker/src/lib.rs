@@ -42,7 +42,12 @@ async fn work(platform: &Platform, task: Task) -> Result<(), StepError> {
 pub async fn tick(platform: &Platform) {
     let started = std::time::Instant::now();
     let swept = match Jobs::new(platform).await {
-        Ok(jobs) => jobs.sweep().await,
+        Ok(jobs) => {
+            if let Err(error) = jobs.measure().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "what is open could not be counted");
+            }
+            jobs.sweep().await
+        }
         Err(error) => Err(error),
     };
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

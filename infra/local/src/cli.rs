@@ -50,6 +50,8 @@ Environment:
   ALLOWED_EMAIL_DOMAINS domains that may sign in, separated by commas; empty lets everybody in
   LIMIT_MONTHLY_UNITS, LIMIT_DAILY_OUTPUTS, LIMIT_HOURLY_REQUESTS, LIMIT_RUNNING_CALLS, LIMIT_RUNNING_VIDEOS
                         what a user may do, unless an admin has set something else
+  LIMIT_DAILY_SPEND_USD, LIMIT_OPEN_CALLS
+                        what all users together may set aside in a day (100, 0 for any amount) and have open at once (2000)
   STAND_IN_DELAY_MS     how long the provider stand-in lets a request wait, and then run, in milliseconds each
   RUST_LOG              what is logged to standard error: warn (default), info (a line per request), debug
 
@@ -98,6 +100,9 @@ enum Command {
     /// Look at somebody, suspend or delete them, or let them in again.
     #[command(subcommand)]
     User(User),
+    /// Pause generating, let it go on, or say how it stands.
+    #[command(subcommand)]
+    Generation(Generation),
     /// Say what is configured, and ask each service whether it works. Changes nothing; fails when something must be mended.
     Check,
     /// Exchange a key that the edition has made itself, while it runs or not. The new one is used within five minutes; what was made
@@ -160,6 +165,24 @@ enum User {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum Generation {
+    /// Accept nothing new and start nothing that waits. What the provider has already is delivered.
+    Pause {
+        /// Why, in a sentence that users read.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Go on.
+    Resume {
+        /// Why, for the audit log.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Say whether it is paused, what is set aside today, how much is open, and how the provider is doing.
+    Status,
+}
+
 impl Cli {
     /// Does what was asked for.
     ///
@@ -173,7 +196,8 @@ impl Cli {
             }
             Some(Command::Admin(command)) => admin(&place(self.data, self.table)?, command),
             Some(Command::User(command)) => user(&place(self.data, self.table)?, command),
-            _ if self.table.is_some() => anyhow::bail!("--table is for token, admin and user"),
+            Some(Command::Generation(command)) => generation(&place(self.data, self.table)?, command),
+            _ if self.table.is_some() => anyhow::bail!("--table is for token, admin, user and generation"),
             None => serve(self.data, self.serve),
             Some(Command::Serve(arguments)) => serve(self.data, arguments),
             Some(Command::Check) => probe(&operator_options(self.data)?),
@@ -221,6 +245,15 @@ fn user(place: &Place, command: User) -> anyhow::Result<()> {
         User::Restore { person } => in_runtime(place.restore(&person)).map(drop),
         User::Delete { person } => print(&in_runtime(place.delete(&person))?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
     }
+}
+
+fn generation(place: &Place, command: Generation) -> anyhow::Result<()> {
+    match command {
+        Generation::Pause { reason } => in_runtime(place.pause_generation(true, reason))?,
+        Generation::Resume { reason } => in_runtime(place.pause_generation(false, reason))?,
+        Generation::Status => {}
+    }
+    in_runtime(place.generation_status())?.iter().try_for_each(|line| print(line))
 }
 
 fn probe(options: &Options) -> anyhow::Result<()> {

@@ -83,6 +83,14 @@ pub async fn set_role(db: &Db, clock: &Clock, user: UserId, role: Role) -> Resul
     changed.ok_or_else(|| OperatorError::Nobody(user.to_string()))
 }
 
+/// Pauses generating, or lets it go on, with an audit line in the same transaction.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn pause_generation(db: &Db, clock: &Clock, paused: bool, reason: Option<String>) -> Result<(), DbError> {
+    db.set_kill_switch(paused, reason, &Actor::operator(), clock.now()).await.map(drop)
+}
+
 /// Suspends `user`, with an audit line in the same transaction; their sessions end.
 ///
 /// # Errors

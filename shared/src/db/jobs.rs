@@ -1,14 +1,14 @@
-//! Generations and their calls: one transaction for each arrow of the state machine.
+//! Generations and their calls: one transaction for each arrow of the state machine. How a call ends is in `settle`.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::expr::{n, s};
 use super::ledger::{LedgerKind, LedgerLine, write_line};
-use super::{Cond, Db, DbError, Item, Lost, Page, Range, Write, assets, attribute, decode, encode, keys, quota, stamp};
-use crate::domain::asset::Asset;
-use crate::domain::generation::{Call, Generation, ProviderRequest, Reason, Warning};
-use crate::domain::job::{CallState, Event, STATES, Settlement, next};
+use super::spend::{self, Reservation};
+use super::{Cond, Db, DbError, Item, Lost, Page, Range, Write, attribute, decode, encode, keys, quota, stamp};
+use crate::domain::generation::{Call, Generation, ProviderRequest};
+use crate::domain::job::{CallState, Event, STATES, next};
 use crate::domain::limits::Limits;
 use crate::id::{CallId, GenerationId, UserId};
 
@@ -16,6 +16,10 @@ use crate::id::{CallId, GenerationId, UserId};
 pub const IDEMPOTENCY: SignedDuration = SignedDuration::from_hours(24);
 /// Counters of days and hours are kept a little longer than they count.
 pub(super) const COUNTERS: SignedDuration = SignedDuration::from_hours(72);
+
+/// Keys read at once, and how often, when open calls are counted: 40,000 in all.
+const OPEN_PAGE: i32 = 1_000;
+const MOST_OPEN_PAGES: u32 = 5;
 
 /// Why a request to generate was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,9 @@ pub enum Refusal {
     /// The user was suspended meanwhile.
     #[error("the user may not generate")]
     Suspended,
+    /// The shard of the day's spend has reached its share.
+    #[error("a share of the day's spend is used up")]
+    Spend,
     /// The table failed.
     #[error(transparent)]
     Failed(#[from] DbError),
@@ -57,23 +64,6 @@ pub enum NotTaken {
     Failed(#[from] DbError),
 }
 
-/// How a call ends.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The arrow.
-    pub event: Event,
-    /// What is in the bucket.
-    pub assets: Vec<Asset>,
-    /// What to tell the user about it.
-    pub warnings: Vec<Warning>,
-    /// Why nothing, or not everything, was delivered.
-    pub reason: Option<Reason>,
-    /// Millionths of a dollar the provider billed, when it said so.
-    pub price: Option<i64>,
-    /// When it is due again: the call, for arrows that don't end it; else a video that it made, for its poster.
-    pub due: Option<Timestamp>,
-}
-
 #[derive(Deserialize)]
 struct Idempotency {
     generation: GenerationId,
@@ -81,8 +71,8 @@ struct Idempotency {
 }
 
 impl Db {
-    /// Accepts a request: reserves its units, counts it, writes the generation, its calls, their places in line, the idempotency
-    /// key and a ledger line, or nothing at all.
+    /// Accepts a request: reserves its units, counts it and its price, writes the generation, its calls, their places in line, the
+    /// idempotency key and a ledger line, or nothing at all.
     ///
     /// # Errors
     /// [`Refusal`], by the first condition that didn't hold.
@@ -90,9 +80,9 @@ impl Db {
         &self,
         generation: &Generation,
         calls: &[Call],
-        key: &str,
-        body_hash: &str,
+        (key, body_hash): (&str, &str),
         limits: &Limits,
+        reservation: Reservation,
     ) -> Result<(), Refusal> {
         let (user, at) = (generation.user, generation.created_at);
         let ttl = (at + COUNTERS).as_second();
@@ -118,6 +108,7 @@ impl Db {
             quota::reserve_units(user, &month, generation.units_reserved, limits).ok_or(Refusal::Monthly)?,
             quota::count_outputs(user, &date, generation.outputs, limits, ttl).ok_or(Refusal::Daily)?,
             quota::count_request(user, &keys::hour_of(at), limits, ttl).ok_or(Refusal::Hourly)?,
+            spend::reserve(reservation, &date, generation.price_estimated, calls.len(), at),
             Write::put(keys::generation(user, generation.id), stamped(generation, "generation")?, Cond::NoItem),
             write_line(user, &generation.id.to_string(), &reserved)?,
         ];
@@ -125,9 +116,7 @@ impl Db {
             let mut item = stamped(call, "call")?;
             item.extend(open_index(call.id, at));
             writes.push(Write::put(keys::call(call.id), item, Cond::NoItem));
-            let mut place = encode(&serde_json::json!({"call": call.id, "video": call.video}))?;
-            stamp(&mut place, "waiting");
-            writes.push(Write::put(keys::waiting(user, call.id), place, Cond::NoItem));
+            writes.push(place_in_line(call)?);
         }
         match self.transact(writes).await {
             Ok(()) => Ok(()),
@@ -139,6 +128,7 @@ impl Db {
             Err(Lost::Condition { index: 2, .. }) => Err(Refusal::Monthly),
             Err(Lost::Condition { index: 3, .. }) => Err(Refusal::Daily),
             Err(Lost::Condition { index: 4, .. }) => Err(Refusal::Hourly),
+            Err(Lost::Condition { index: 5, .. }) => Err(Refusal::Spend),
             Err(Lost::Condition { index, .. }) => Err(DbError::Refused(format!("write {index} of a new generation").into()).into()),
             Err(Lost::Failed(error)) => Err(error.into()),
         }
@@ -228,6 +218,20 @@ impl Db {
         }
     }
 
+    /// `SUBMITTING → WAITING`: back in line, as nothing was sent; its slot is free. Not to be started before `retry_at`.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub async fn put_back(&self, call: &Call, retry_at: Timestamp) -> Result<(), NotTaken> {
+        let back = arrow_from(call.id, &[CallState::Submitting], Event::NotSent, retry_at)?;
+        let writes = vec![
+            back.set("retry_at", s(retry_at)).add("attempts", 1).remove("submitted_at").remove("deadline_at"),
+            quota::free_slot(call.user, call.video),
+            place_in_line(call)?,
+        ];
+        taken(self.transact(writes).await)
+    }
+
     /// `SUBMITTING → SUBMITTED`: keeps how the provider knows the call. When a callback was faster, only that is added.
     ///
     /// # Errors
@@ -270,11 +274,11 @@ impl Db {
         call: CallId,
         payload: &str,
         learned: Option<&ProviderRequest>,
-        due: Timestamp,
+        (now, due): (Timestamp, Timestamp),
     ) -> Result<(), NotTaken> {
         let request = learned.map(attribute).transpose()?;
         for from in [&[CallState::Submitting, CallState::Submitted][..], &[CallState::Unknown]] {
-            let mut write = arrow_from(call, from, Event::ResultArrived, due)?.set("payload", s(payload));
+            let mut write = arrow_from(call, from, Event::ResultArrived, due)?.set("payload", s(payload)).set("arrived_at", s(now));
             if let Some(request) = &request {
                 write = write.set("request", request.clone());
             }
@@ -296,111 +300,6 @@ impl Db {
         taken(self.write(indexed(write, call, now)).await)
     }
 
-    /// Ends a call: its state, its assets, the units, the slot, the generation's counters and the ledger, in one transaction.
-    /// `call` is the call as it was read; if it has moved on since, nothing happens.
-    ///
-    /// # Errors
-    /// [`NotTaken::Elsewhere`] for a repetition.
-    pub async fn settle(&self, call: &Call, outcome: &Outcome, now: Timestamp) -> Result<(), NotTaken> {
-        let Some((to, settlement)) = next(call.state, outcome.event) else { return Err(NotTaken::Elsewhere) };
-        let delivered = u32::try_from(outcome.assets.len()).unwrap_or(u32::MAX);
-        let mut end = match outcome.due {
-            Some(due) if to.is_open() => arrow_from(call.id, &[call.state], outcome.event, due)?,
-            _ => {
-                let write = transition(call.id, &[call.state], to);
-                if to == CallState::Failed {
-                    write
-                        .set("gsi1pk", s(keys::failed_partition(&keys::date_of(now))))
-                        .set("gsi1sk", s(keys::open_sort(now, &call.id.to_string())))
-                } else {
-                    write.remove("gsi1pk").remove("gsi1sk")
-                }
-            }
-        };
-        if !to.is_open() {
-            end = end.remove("payload").remove("queue_position");
-        }
-        if let Some(reason) = &outcome.reason {
-            end = end.set("reason", attribute(reason)?);
-        }
-        if settlement != Settlement::None {
-            end = end.set("settled_at", s(now));
-        }
-        let mut writes = vec![end];
-        writes.extend(self.settlement(call, outcome, (to, settlement, delivered), now)?);
-        for asset in &outcome.assets {
-            writes.push(assets::create(asset, outcome.due.unwrap_or(now))?);
-        }
-        taken(self.transact(writes).await)
-    }
-
-    /// The writes that move units, slots, counters and ledger lines with the end of a call.
-    fn settlement(
-        &self,
-        call: &Call,
-        outcome: &Outcome,
-        (to, settlement, delivered): (CallState, Settlement, u32),
-        now: Timestamp,
-    ) -> Result<Vec<Write>, DbError> {
-        let mut generation = Write::update(keys::generation(call.user, call.generation), Cond::Exists);
-        let mut writes = Vec::new();
-        let charged = if settlement == Settlement::ChargeDelivered { delivered * call.units_each } else { 0 };
-        let price = match settlement {
-            Settlement::ChargeDelivered => outcome.price.unwrap_or(call.price_each * i64::from(delivered)),
-            Settlement::None | Settlement::ReturnAll => 0,
-        };
-        if settlement != Settlement::None {
-            let returned = call.units() - charged;
-            let mut month = Write::update(keys::quota(call.user, &call.month), Cond::Exists);
-            if returned > 0 {
-                month = month.add("taken", -i64::from(returned));
-                writes.push(write_line(call.user, &call.id.to_string(), &line(call, LedgerKind::Returned, returned, 0, outcome, now))?);
-            }
-            if charged > 0 {
-                month = month
-                    .add("charged", charged.into())
-                    .add("spend", price)
-                    .add(format!("units#{}", call.model), charged.into())
-                    .add(format!("spend#{}", call.model), price);
-                writes.push(write_line(call.user, &call.id.to_string(), &line(call, LedgerKind::Charged, charged, price, outcome, now))?);
-            }
-            writes.push(month);
-            let undelivered = i64::try_from(call.assets.len()).unwrap_or(0) - i64::from(delivered);
-            // A day that is over limits nobody any more, and its counter may be gone.
-            if undelivered > 0 && call.date == keys::date_of(now) {
-                writes.push(Write::update(keys::day(call.user, &call.date), Cond::Exists).add("outputs", -undelivered));
-            }
-            if call.state.holds_slot() {
-                writes.push(quota::free_slot(call.user, call.video));
-            } else if call.state == CallState::Waiting {
-                writes.push(Write::delete(keys::waiting(call.user, call.id), Cond::Exists));
-            }
-            generation = generation.add("open", -1).set("settled_at", s(now));
-            generation = match to {
-                CallState::Failed => generation.add("failed", 1),
-                CallState::Cancelled => generation.add("cancelled", 1),
-                CallState::Unknown => generation.add("unknown", 1),
-                _ => generation,
-            };
-        }
-        if delivered > 0 {
-            let ids: Vec<_> = outcome.assets.iter().map(|asset| s(asset.id)).collect();
-            generation = generation
-                .append("assets", aws_sdk_dynamodb::types::AttributeValue::L(ids))
-                .add("delivered", delivered.into())
-                .add("units_charged", charged.into())
-                .add("price_actual", price);
-        }
-        if !outcome.warnings.is_empty() {
-            let warnings = attribute(&outcome.warnings)?;
-            generation = generation.append("warnings", warnings);
-        }
-        if settlement != Settlement::None || delivered > 0 || !outcome.warnings.is_empty() {
-            writes.push(generation);
-        }
-        Ok(writes)
-    }
-
     /// Puts off when `worker` looks at a call again, unless it has left `state`.
     ///
     /// # Errors
@@ -420,13 +319,35 @@ impl Db {
         taken(self.write(Write::update(keys::call(call), over).remove("gsi1pk").remove("gsi1sk")).await)
     }
 
-    /// Keys of calls and assets of one shard that are due, longest due first. The index lags: re-read each.
+    /// How many calls are listed as open, over all shards; each shard is counted up to a bound far beyond any limit. The index
+    /// lags, so this is about right.
     ///
     /// # Errors
     /// [`DbError`] when the table can't be read.
-    pub async fn due(&self, shard: u8, now: Timestamp, limit: i32) -> Result<Vec<Due>, DbError> {
-        let keys = self.indexed(&keys::open_partition(shard), &keys::open_until(now), limit).await?;
-        Ok(keys.iter().filter_map(Due::of).collect())
+    pub async fn count_open(&self) -> Result<u64, DbError> {
+        let mut count = 0;
+        for shard in 0..keys::OPEN_SHARDS {
+            let mut after = None;
+            for _ in 0..MOST_OPEN_PAGES {
+                let page = self.indexed(&keys::open_partition(shard), after.as_deref(), keys::OPEN_END, OPEN_PAGE).await?;
+                count += page.items.iter().filter(|key| matches!(Due::of(key), Some(Due::Call(_)))).count() as u64;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Keys of calls and assets of one shard that are due, longest due first, after those before `after`. The index lags: re-read
+    /// each.
+    ///
+    /// # Errors
+    /// [`DbError`] when the table can't be read.
+    pub async fn due(&self, shard: u8, after: Option<&str>, now: Timestamp, limit: i32) -> Result<Page<Due>, DbError> {
+        let page = self.indexed(&keys::open_partition(shard), after, &keys::open_until(now), limit).await?;
+        Ok(Page { items: page.items.iter().filter_map(Due::of).collect(), next: page.next })
     }
 }
 
@@ -466,13 +387,11 @@ impl Due {
     }
 }
 
-fn line(call: &Call, kind: LedgerKind, units: u32, price: i64, outcome: &Outcome, now: Timestamp) -> LedgerLine {
-    let reason = match (kind, &outcome.reason) {
-        (LedgerKind::Charged, _) => "In your library".to_owned(),
-        (_, Some(reason)) => reason.message.clone(),
-        (_, None) => "Not delivered".to_owned(),
-    };
-    LedgerLine { at: now, generation: call.generation, kind, units, price, reason, month: call.month.clone() }
+/// A call's place in its user's line. Losing: it has one.
+fn place_in_line(call: &Call) -> Result<Write, DbError> {
+    let mut place = encode(&serde_json::json!({"call": call.id, "video": call.video}))?;
+    stamp(&mut place, "waiting");
+    Ok(Write::put(keys::waiting(call.user, call.id), place, Cond::NoItem))
 }
 
 fn stamped<T: serde::Serialize>(value: &T, entity: &str) -> Result<Item, DbError> {
@@ -481,7 +400,7 @@ fn stamped<T: serde::Serialize>(value: &T, entity: &str) -> Result<Item, DbError
     Ok(item)
 }
 
-fn taken(result: Result<(), Lost>) -> Result<(), NotTaken> {
+pub(super) fn taken(result: Result<(), Lost>) -> Result<(), NotTaken> {
     match result {
         Ok(()) => Ok(()),
         Err(Lost::Condition { .. }) => Err(NotTaken::Elsewhere),
@@ -495,13 +414,13 @@ fn arrow(call: CallId, event: Event, due: Timestamp) -> Result<Write, DbError> {
     arrow_from(call, &from, event, due)
 }
 
-fn arrow_from(call: CallId, from: &[CallState], event: Event, due: Timestamp) -> Result<Write, DbError> {
+pub(super) fn arrow_from(call: CallId, from: &[CallState], event: Event, due: Timestamp) -> Result<Write, DbError> {
     let to = from.first().and_then(|state| next(*state, event)).map(|(to, _)| to);
     let to = to.ok_or_else(|| DbError::Refused(format!("no arrow {event:?} from {from:?}").into()))?;
     Ok(indexed(transition(call, from, to), call, due))
 }
 
-fn transition(call: CallId, from: &[CallState], to: CallState) -> Write {
+pub(super) fn transition(call: CallId, from: &[CallState], to: CallState) -> Write {
     let from = from.iter().map(|state| s(state.name())).collect();
     Write::update(keys::call(call), Cond::OneOf("state", from)).set("state", s(to.name()))
 }

@@ -308,14 +308,28 @@ pub fn model(id: &str) -> Key {
     Key::new(MODELS, id)
 }
 
-/// A setting of the whole installation: `ANNOUNCEMENT`, `KILL_SWITCH`, `BREAKER#fal`.
+/// The partition of what is set for the whole installation.
+pub const SETTINGS: &str = "SETTINGS";
+/// Whether anything is sent to the provider at all.
+pub const KILL_SWITCH: &str = "KILL_SWITCH";
+/// How fal is doing.
+pub const BREAKER_FAL: &str = "BREAKER#fal";
+/// How many calls are open.
+pub const OPEN_CALLS: &str = "OPEN_CALLS";
+
+/// A setting of the whole installation: [`KILL_SWITCH`], [`BREAKER_FAL`], [`OPEN_CALLS`], `ANNOUNCEMENT`.
 pub fn setting(name: &str) -> Key {
-    Key::new("SETTINGS", name)
+    Key::new(SETTINGS, name)
 }
 
-/// One of 16 shards of a day's statistics or spend.
+/// How many items share a day's counters.
+pub const COUNTER_SHARDS: u8 = 16;
+/// What is reserved in a day.
+pub const SPEND: &str = "SPEND";
+
+/// One of the shards of a day's statistics or spend.
 pub fn counter(kind: &str, date: &str, shard: u8) -> Key {
-    Key::new(format!("{kind}#{date}"), format!("{:02}", shard % 16))
+    Key::new(format!("{kind}#{date}"), format!("{:02}", shard % COUNTER_SHARDS))
 }
 
 /// A line of the audit log.
@@ -347,6 +361,9 @@ pub fn open_sort(due: Timestamp, id: &str) -> String {
 pub fn open_until(now: Timestamp) -> String {
     format!("{}$", millis(now))
 }
+
+/// Larger than every [`open_sort`].
+pub const OPEN_END: &str = "~";
 
 /// The index partition of calls that failed on this day, for admins.
 pub fn failed_partition(date: &str) -> String {

@@ -15,6 +15,9 @@ pub mod links;
 pub mod logins;
 pub mod quota;
 pub mod sessions;
+pub mod settings;
+pub mod settle;
+pub mod spend;
 pub mod tokens;
 pub mod uploads;
 pub mod users;
@@ -23,6 +26,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,8 +39,11 @@ use keys::Key;
 
 use crate::config::Env;
 
-/// How often a transaction that met another one is tried again before the caller hears "unavailable".
+/// How often a transaction that met another one is tried again before the caller hears "unavailable", and for how long.
 const CONFLICT_ATTEMPTS: u32 = 6;
+const CONFLICT_PATIENCE: Duration = Duration::from_secs(2);
+/// How often a request that was lost, or turned away for its rate, is sent.
+const ATTEMPTS: u32 = 3;
 
 /// A read or write failed. None of these is the caller's doing: lost conditions have types of their own.
 #[derive(Debug, thiserror::Error)]
@@ -109,9 +117,17 @@ pub struct Db {
 }
 
 impl Db {
-    /// The table `table` through `sdk`.
-    pub fn new(sdk: &SdkConfig, env: &Env, table: &str) -> Self {
-        let mut config = aws_sdk_dynamodb::config::Builder::from(sdk);
+    /// The table `table` through `sdk`. An answer is waited for as long as `patience`, [`ATTEMPTS`] times: a table that hangs is
+    /// given up well within the time of a request.
+    pub fn new(sdk: &SdkConfig, env: &Env, table: &str, patience: Duration) -> Self {
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+        let retries = retries.with_initial_backoff(Duration::from_millis(50)).with_max_backoff(Duration::from_millis(200));
+        let patience = TimeoutConfig::builder()
+            .connect_timeout(patience)
+            .operation_attempt_timeout(patience)
+            .operation_timeout(patience * ATTEMPTS + Duration::from_millis(500))
+            .build();
+        let mut config = aws_sdk_dynamodb::config::Builder::from(sdk).retry_config(retries).timeout_config(patience);
         if let Some(endpoint) = env.get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| env.get("AWS_ENDPOINT_URL")) {
             config = config.endpoint_url(endpoint);
         }
@@ -195,22 +211,22 @@ impl Db {
         Ok(Page { items: answer.items.unwrap_or_default(), next })
     }
 
-    /// The keys listed in the sparse index below `partition` with a sort key of at most `until`, smallest first.
-    /// The index lags behind the table: re-read what it names.
-    pub(crate) async fn indexed(&self, partition: &str, until: &str, limit: i32) -> Result<Vec<Key>, DbError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("gsi1")
-            .limit(limit)
-            .key_condition_expression("gsi1pk = :pk AND gsi1sk <= :until")
-            .expression_attribute_values(":pk", AttributeValue::S(partition.to_owned()))
-            .expression_attribute_values(":until", AttributeValue::S(until.to_owned()))
-            .send()
-            .await
-            .map_err(classify)?;
-        Ok(answer.items.unwrap_or_default().iter().filter_map(Key::of_item).collect())
+    /// The keys listed in the sparse index below `partition` with a sort key of at most `until`, smallest first, and after
+    /// `after` if given. The index lags behind the table: re-read what it names.
+    pub(crate) async fn indexed(&self, partition: &str, after: Option<&str>, until: &str, limit: i32) -> Result<Page<Key>, DbError> {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let request = self.client.query().table_name(&self.table).index_name("gsi1").limit(limit);
+        let request = request.expression_attribute_values(":pk", text(partition)).expression_attribute_values(":until", text(until));
+        let request = match after {
+            // Sort keys end in an id, so nothing lies between one and the same with a sign behind it.
+            Some(after) => request
+                .key_condition_expression("gsi1pk = :pk AND gsi1sk BETWEEN :after AND :until")
+                .expression_attribute_values(":after", AttributeValue::S(format!("{after}!"))),
+            None => request.key_condition_expression("gsi1pk = :pk AND gsi1sk <= :until"),
+        };
+        let answer = request.send().await.map_err(classify)?;
+        let next = answer.last_evaluated_key.as_ref().and_then(|key| key.get("gsi1sk")).and_then(|sk| sk.as_s().ok()).cloned();
+        Ok(Page { items: answer.items.unwrap_or_default().iter().filter_map(Key::of_item).collect(), next })
     }
 
     /// One conditional write.
@@ -218,8 +234,11 @@ impl Db {
         self.transact(vec![write]).await
     }
 
-    /// All of `writes`, or none. One token covers every repetition of the same request, so that a lost reply can't count
-    /// twice. Meetings with other transactions are retried with jitter, a bounded number of times.
+    /// All of `writes`, or none. One token covers every repetition of the same request, the SDK's included, so that a lost reply
+    /// can't count twice. Meetings with other transactions are retried with jitter, a bounded number of times.
+    ///
+    /// After [`DbError::Unavailable`] it may have happened all the same. Whoever tries again does so from what is there then: the
+    /// conditions tell a repetition from a first time.
     pub(crate) async fn transact(&self, writes: Vec<Write>) -> Result<(), Lost> {
         let token = hex::encode(crate::id::random::<16>());
         let items: Vec<TransactWriteItem> = writes
@@ -227,17 +246,19 @@ impl Db {
             .map(|write| write.build(&self.table))
             .collect::<Result<_, _>>()
             .map_err(|e| DbError::Refused(Box::new(e)))?;
+        let began = tokio::time::Instant::now();
         let mut pause = 10_u64;
         for attempt in 1.. {
             let sent = self.client.transact_write_items().client_request_token(&token).set_transact_items(Some(items.clone())).send().await;
             let Err(error) = sent else { return Ok(()) };
             match verdict(&error) {
                 Verdict::Lost { index, item } => return Err(Lost::Condition { index, item }),
-                Verdict::Busy if attempt < CONFLICT_ATTEMPTS => {
+                Verdict::Busy if attempt < CONFLICT_ATTEMPTS && began.elapsed() < CONFLICT_PATIENCE => {
                     let jitter = u64::from(crate::id::random::<1>()[0]) * pause / 255;
                     tokio::time::sleep(Duration::from_millis(jitter)).await;
                     pause *= 2;
                 }
+                Verdict::Refused => return Err(Lost::Failed(DbError::Refused(Box::new(error)))),
                 Verdict::Busy | Verdict::Failed => return Err(Lost::Failed(classify(error))),
             }
         }
@@ -248,6 +269,7 @@ impl Db {
 enum Verdict {
     Lost { index: usize, item: Option<Item> },
     Busy,
+    Refused,
     Failed,
 }
 
@@ -259,8 +281,15 @@ fn verdict(error: &SdkError<TransactWriteItemsError>) -> Verdict {
             if let Some((index, reason)) = lost {
                 return Verdict::Lost { index, item: reason.item().cloned() };
             }
-            let busy = |code: &str| matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded");
-            if reasons.iter().any(|reason| reason.code().is_some_and(busy)) { Verdict::Busy } else { Verdict::Failed }
+            let any = |codes: &[&str]| reasons.iter().any(|reason| reason.code().is_some_and(|code| codes.contains(&code)));
+            if any(&["ValidationError", "ItemCollectionSizeLimitExceeded"]) {
+                // An item too large, for example: it will never be taken.
+                Verdict::Refused
+            } else if any(&["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]) {
+                Verdict::Busy
+            } else {
+                Verdict::Failed
+            }
         }
         Some(TransactWriteItemsError::TransactionInProgressException(_)) => Verdict::Busy,
         _ => Verdict::Failed,
@@ -274,7 +303,13 @@ where
 {
     let refused = matches!(
         error.as_service_error().and_then(|e| e.code()),
-        Some("ValidationException" | "ResourceNotFoundException" | "AccessDeniedException" | "SerializationException")
+        Some(
+            "ValidationException"
+                | "ResourceNotFoundException"
+                | "AccessDeniedException"
+                | "SerializationException"
+                | "IdempotentParameterMismatchException"
+        )
     );
     let error: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
     if refused { DbError::Refused(error) } else { DbError::Unavailable(error) }

@@ -186,6 +186,15 @@ pub struct Call {
     /// No word by then: given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<Timestamp>,
+    /// How often it was put back in line because it could not be sent.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Put back in line, it isn't started before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// When the provider's result came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrived_at: Option<Timestamp>,
     /// How many requests are before it at the provider, when last heard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_position: Option<u32>,
@@ -198,6 +207,9 @@ pub struct Call {
     /// The provider's result, a JSON text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
+    /// Billing units that the provider took for what was delivered, when it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billable_units: Option<f64>,
     /// Why it ended without a delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

@@ -74,6 +74,8 @@ pub enum Event {
     Accepted,
     /// The provider refused the request; it did not start.
     Rejected,
+    /// No byte of the request left, or the provider was too busy to take it: it may be sent later.
+    NotSent,
     /// The provider has a result.
     ResultArrived,
     /// The provider says that the request failed.
@@ -105,6 +107,7 @@ pub const fn next(state: CallState, event: Event) -> Option<(CallState, Settleme
     use Event as E;
     match (state, event) {
         (S::Waiting, E::SlotTaken) => Some((S::Submitting, Settlement::None)),
+        (S::Submitting, E::NotSent) => Some((S::Waiting, Settlement::None)),
         (S::Submitting, E::Accepted) => Some((S::Submitted, Settlement::None)),
         (S::Submitting, E::Rejected) | (S::Submitting | S::Submitted, E::ProviderFailed) | (S::ResultReady, E::ImportRefused) => {
             Some((S::Failed, Settlement::ReturnAll))
@@ -141,10 +144,11 @@ mod model;
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 9] = [
+    const EVENTS: [Event; 10] = [
         Event::SlotTaken,
         Event::Accepted,
         Event::Rejected,
+        Event::NotSent,
         Event::ResultArrived,
         Event::ProviderFailed,
         Event::Stored,
@@ -153,7 +157,8 @@ mod tests {
         Event::Cancelled,
     ];
 
-    /// Walks every path from the start and counts the settlements on it. `LateReady ⇄ Unknown` is the only cycle.
+    /// Walks every path from the start and counts the settlements on it. `Waiting ⇄ Submitting` and
+    /// `LateReady ⇄ Unknown` are the only cycles.
     #[test]
     fn no_path_settles_twice_and_every_settled_state_is_settled_once() {
         fn walk(state: CallState, settlements: u32, depth: u32) {

@@ -1,6 +1,7 @@
 //! Pure rules: no I/O, no clock, no SDK. Everything here is a function of its arguments.
 
 pub mod asset;
+pub mod breaker;
 pub mod export;
 pub mod fields;
 pub mod generation;

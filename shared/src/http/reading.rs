@@ -1,5 +1,7 @@
 //! Generations with everything that belongs to their view, read in a constant number of requests.
 
+use jiff::Timestamp;
+
 use crate::db::DbError;
 use crate::domain::asset::Asset;
 use crate::domain::generation::{Call, Generation};
@@ -7,6 +9,10 @@ use crate::http::view::{Addresses, GenerationView};
 use crate::http::{ApiError, CurrentUser};
 use crate::id::{AssetId, CallId};
 use crate::runtime::Platform;
+
+/// Addresses are signed as of the beginning of this many seconds, so that an answer in which nothing has changed stays the same,
+/// tag and all.
+const SIGNED_EVERY: i64 = 300;
 
 /// Where `user`'s client finds media.
 ///
@@ -17,7 +23,9 @@ pub async fn addresses(platform: &Platform, user: &CurrentUser) -> Result<Addres
         return Ok(Addresses::Plain);
     }
     let signer = platform.signer().await.map_err(ApiError::internal)?;
-    Ok(Addresses::Signed(signer, platform.clock.now()))
+    let now = platform.clock.now();
+    let since = Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(SIGNED_EVERY)).unwrap_or(now);
+    Ok(Addresses::Signed(signer, since))
 }
 
 /// The views of `generations` of one user: one batch for the calls that are open and one for each hundred assets.

@@ -88,7 +88,7 @@ pub async fn callback(platform: &Platform, id: CallId, signed: &str, body: &[u8]
     let Some(call) = platform.db.call(id).await?.filter(|call| call.state != CallState::Waiting) else {
         return Ok(Err(NotOurs::Unknown));
     };
-    let model = catalogue::find(&call.model).ok_or(StepError::Record("a call names no model of the catalogue"))?;
+    let model = catalogue::find(&call.model);
     let notice = match answers::notice(body, model) {
         Ok(notice) => notice,
         Err(error) => return Ok(Err(error.into())),
@@ -102,12 +102,12 @@ pub async fn callback(platform: &Platform, id: CallId, signed: &str, body: &[u8]
         return Ok(Ok(()));
     }
     // The answer to our submission was lost, or is slower than this.
-    let learned = match call.request {
-        None => match fal::request_at(&platform.config.fal_queue, &model.endpoint, signed) {
+    let learned = match (&call.request, model) {
+        (None, Some(model)) => match fal::request_at(&platform.config.fal_queue, &model.endpoint, signed) {
             None => return Ok(Err(NotOurs::OtherRequest)),
             learned => learned,
         },
-        Some(_) => None,
+        _ => None,
     };
     if let Some(Verdict::Output(output)) = &notice.verdict {
         arrived(platform, &call, output, learned.as_ref()).await?;

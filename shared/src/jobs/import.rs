@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
-use super::{StepError, won};
-use crate::db::jobs::Outcome;
+use super::{RESULTS_LIVE, StepError, won};
+use crate::db::settle::Outcome;
 use crate::domain::asset::{Asset, AssetKind, PosterState, Thumbnail};
 use crate::domain::generation::{Call, Generation, Reason, Warning};
 use crate::domain::job::{CallState, Event};
@@ -28,8 +28,6 @@ use crate::runtime::Platform;
 /// After this many receipts a medium that can't be fetched is given up: the queue's own limit, so that the user hears of it
 /// when the message goes to the dead-letter queue.
 const LAST_RECEIPT: u32 = 5;
-/// A result is given up after this long too, however few receipts its latest message has: the provider keeps it for an hour.
-const RESULTS_LIVE: SignedDuration = SignedDuration::from_mins(75);
 
 /// Why one medium isn't in the library.
 enum Trouble {
@@ -45,7 +43,9 @@ enum Trouble {
 /// [`StepError`] when it should be tried again.
 pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives: u32) -> Result<(), StepError> {
     let Some(call) = platform.db.call(id).await? else { return Ok(()) };
-    let generation = platform.db.generation(call.user, call.generation).await?.ok_or(StepError::Record("a call without its generation"))?;
+    let Some(generation) = platform.db.generation(call.user, call.generation).await? else {
+        return if call.state.is_open() { super::bury(platform, &call).await } else { Ok(()) };
+    };
     match call.state {
         CallState::ResultReady | CallState::LateReady => {}
         // Settled, but the run that did it may have been cut off before what follows.
@@ -55,7 +55,7 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
         }
         _ => return Ok(()),
     }
-    let since = call.submitted_at.unwrap_or(call.created_at);
+    let since = call.arrived_at.unwrap_or(call.created_at);
     let last = receives >= LAST_RECEIPT || platform.clock.now().duration_since(since) > RESULTS_LIVE;
     let payload = call.payload.as_deref().ok_or(StepError::Record("a result without its payload"))?;
     let output: Output = serde_json::from_str(payload).map_err(|_| StepError::Record("a payload that can't be read"))?;
@@ -74,8 +74,7 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
             Err(Trouble::Passing(error)) if !last => return Err(error),
             Err(Trouble::Passing(error)) => {
                 tracing::error!(call.id = %call.id, error = &error as &dyn std::error::Error, "a result could not be stored");
-                let message = "What the model made could not be copied to your library.".to_owned();
-                problems.push(Reason { code: "storing-failed".to_owned(), message });
+                problems.push(super::not_stored());
             }
         }
     }
@@ -92,13 +91,14 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
         reason: problems.into_iter().next(),
         assets,
         price: billed(&generation, &output),
+        billable_units: output.billable_units,
         // A message to `thumbnailer` is on its way; `worker` asks again when it was lost.
         due: Some(platform.clock.now() + SignedDuration::from_secs(platform.config.deadlines.poster)),
     };
     if won(platform.db.settle(&call, &outcome, platform.clock.now()).await)? {
-        follow_up(platform, &call, &outcome.assets).await?;
+        return follow_up(platform, &call, &outcome.assets).await;
     }
-    Ok(())
+    super::bury_if_stuck(platform, &call).await
 }
 
 /// What the provider billed, at the price of the request's own parameters; only some results say it.
@@ -247,19 +247,23 @@ fn keep(asset: &mut Asset, stored: Stored) {
 }
 
 fn unusable(how: &str) -> Trouble {
-    Trouble::Refused(Reason { code: "unusable-result".to_owned(), message: format!("What the model answered {how}.") })
+    Trouble::Refused(Reason {
+        code: "unusable-result".to_owned(),
+        message: format!("What the model answered {how}. That is not your doing; try again."),
+    })
 }
 
 fn fetching(error: FetchError) -> Trouble {
     match error {
         FetchError::Interrupted(_) => Trouble::Passing(error.into()),
         FetchError::TooLarge(limit) => {
-            let message = format!("What the model made is larger than {} MiB.", limit / (1024 * 1024));
+            let message =
+                format!("What the model made is larger than {} MiB, which is more than the library takes.", limit / (1024 * 1024));
             Trouble::Refused(Reason { code: "too-large".to_owned(), message })
         }
         FetchError::Refused(_) | FetchError::Gone(_) => {
             tracing::warn!(%error, "a result's medium can't be fetched");
-            let message = "What the model made is not where the provider said.".to_owned();
+            let message = "What the model made is not where the provider said. That is not your doing; try again.".to_owned();
             Trouble::Refused(Reason { code: "result-gone".to_owned(), message })
         }
     }

@@ -9,6 +9,7 @@ mod export;
 #[cfg(feature = "codec")]
 mod fit;
 mod follow;
+pub mod gate;
 pub mod hook;
 #[cfg(feature = "codec")]
 mod import;
@@ -33,12 +34,18 @@ pub use poster::make_poster;
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use crate::db::DbError;
 use crate::db::jobs::NotTaken;
+use crate::domain::generation::{Call, Reason};
 use crate::provider::Provider;
 use crate::queue::{JobError, SendError};
 use crate::runtime::Platform;
 use crate::secrets::SecretError;
+
+/// A result is given up this long after it came, however few receipts its latest message has: the provider keeps it for an hour.
+const RESULTS_LIVE: SignedDuration = SignedDuration::from_mins(75);
 
 /// A step couldn't be finished for want of something below it. Nothing is lost: `worker` comes back to it.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +86,27 @@ fn won(result: Result<(), NotTaken>) -> Result<bool, StepError> {
         Err(NotTaken::Elsewhere | NotTaken::NoSlot) => Ok(false),
         Err(NotTaken::Failed(error)) => Err(error.into()),
     }
+}
+
+/// Ends a call whose generation or user is gone.
+async fn bury(platform: &Platform, call: &Call) -> Result<(), StepError> {
+    tracing::error!(call.id = %call.id, state = call.state.name(), "a call without its generation is ended");
+    won(platform.db.bury(call, platform.clock.now()).await).map(drop)
+}
+
+/// After an arrow was lost: usually somebody else was faster. When the call stands where it stood, what it belongs to is gone.
+async fn bury_if_stuck(platform: &Platform, call: &Call) -> Result<(), StepError> {
+    let stands = platform.db.call(call.id).await?.is_some_and(|now| now.state == call.state);
+    if stands && platform.db.generation(call.user, call.generation).await?.is_none() {
+        return bury(platform, call).await;
+    }
+    Ok(())
+}
+
+/// Told when a result was there and never got into the library.
+fn not_stored() -> Reason {
+    let message = "What the model made could not be copied to your library. That is not your doing; try again.".to_owned();
+    Reason { code: "storing-failed".to_owned(), message }
 }
 
 /// The steps that talk to the provider.

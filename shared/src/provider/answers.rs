@@ -64,7 +64,7 @@ pub struct Notice {
 pub struct NotANotice(&'static str);
 
 /// How a request ended, by the answer to asking for its result.
-pub fn verdict(status: StatusCode, headers: &HeaderMap, body: &[u8], model: &Model) -> Verdict {
+pub fn verdict(status: StatusCode, headers: &HeaderMap, body: &[u8], model: Option<&Model>) -> Verdict {
     let json: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     if status == StatusCode::ACCEPTED {
         return Verdict::NotYet;
@@ -82,7 +82,7 @@ pub fn verdict(status: StatusCode, headers: &HeaderMap, body: &[u8], model: &Mod
     if early {
         return Verdict::NotYet;
     }
-    Verdict::Failed(Failure::from_answer(status, headers, &json, Some(model)))
+    Verdict::Failed(Failure::from_answer(status, headers, &json, model))
 }
 
 /// How a request ended, by its stored output (a bare JSON text of the model).
@@ -94,7 +94,7 @@ pub fn verdict_of_payload(payload: &Value) -> Verdict {
 ///
 /// # Errors
 /// [`NotANotice`] for a body that isn't one; what is inside it may still be a failure.
-pub fn notice(body: &[u8], model: &Model) -> Result<Notice, NotANotice> {
+pub fn notice(body: &[u8], model: Option<&Model>) -> Result<Notice, NotANotice> {
     let json: Value = serde_json::from_slice(body).map_err(|_| NotANotice("no JSON"))?;
     let text = |name: &str| json.get(name).and_then(Value::as_str).map(str::to_owned);
     let request_id = text("request_id").filter(|id| !id.is_empty()).ok_or(NotANotice("no request_id"))?;
@@ -108,7 +108,7 @@ pub fn notice(body: &[u8], model: &Model) -> Result<Notice, NotANotice> {
             let status = words.rsplit(|c: char| !c.is_ascii_digit()).next().and_then(|code| code.parse::<u16>().ok());
             let status = status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let body = if payload.is_object() { payload } else { &json };
-            Some(Verdict::Failed(Failure::from_answer(status, &HeaderMap::new(), body, Some(model))))
+            Some(Verdict::Failed(Failure::from_answer(status, &HeaderMap::new(), body, model)))
         }
         _ => return Err(NotANotice("no status")),
     };

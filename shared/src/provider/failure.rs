@@ -31,6 +31,8 @@ pub enum FailureCode {
     UnreadableInput,
     /// It went well, but there is nothing.
     NoOutput,
+    /// It went well, in a form that can't be kept.
+    Unusable,
     /// Not started or not finished in the provider's time.
     Timeout,
     /// Stopped on our wish.
@@ -53,6 +55,7 @@ impl FailureCode {
             Self::InvalidInput => "invalid-input",
             Self::UnreadableInput => "unreadable-input",
             Self::NoOutput => "no-output",
+            Self::Unusable => "unusable-result",
             Self::Timeout => "timeout",
             Self::Cancelled => "cancelled",
             Self::ProviderBusy => "provider-busy",
@@ -68,18 +71,21 @@ impl FailureCode {
             Self::InvalidInput => "The model doesn't take these settings.",
             Self::UnreadableInput => "The model couldn't read one of the images.",
             Self::NoOutput => "The model answered without a picture. Another wording may help.",
-            Self::Timeout => "The model took too long.",
+            Self::Unusable => "What the model answered can't be used. That is not your doing.",
+            Self::Timeout => "The model took too long. That is not your doing; try again later.",
             Self::Cancelled => "Cancelled.",
-            Self::ProviderBusy => "The provider is busy.",
-            Self::ProviderError => "The provider had a problem.",
-            Self::AccountLocked | Self::AccountRefused => "The provider can't be used at the moment. An administrator has to look at it.",
+            Self::ProviderBusy => "The provider is busy. That is not your doing; try again later.",
+            Self::ProviderError => "The provider had a problem. That is not your doing; try again later.",
+            Self::AccountLocked | Self::AccountRefused => {
+                "The provider can't be used at the moment. That is not your doing: an administrator has to look at it."
+            }
         }
     }
 
     const fn whose(self) -> Whose {
         match self {
             Self::ContentPolicy | Self::InvalidInput | Self::UnreadableInput | Self::NoOutput | Self::Cancelled => Whose::User,
-            Self::Timeout | Self::ProviderBusy | Self::ProviderError => Whose::Provider,
+            Self::Unusable | Self::Timeout | Self::ProviderBusy | Self::ProviderError => Whose::Provider,
             Self::AccountLocked | Self::AccountRefused => Whose::Operator,
         }
     }

@@ -27,6 +27,10 @@ mod tests;
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For everything that may be asked again.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+/// For asking whether anybody is there: a user may wait for it.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// An application that has been there for years; any would do.
+const PROBE_ENDPOINT: &str = "fal-ai/flux";
 /// A result may be media inside JSON.
 const RESULT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a result: its addresses take a few thousand; media inside it take what an image may.
@@ -60,8 +64,9 @@ impl Fal {
     }
 
     async fn post(&self, submission: &Submission) -> Result<ProviderRequest, SubmitError> {
-        let not_sent = |what: &str| SubmitError::NotSent(what.to_owned());
-        let mut url = self.below(&submission.endpoint).ok_or_else(|| not_sent("the endpoint makes no address"))?;
+        // No other time would help.
+        let broken = || SubmitError::Rejected(Failure::new(FailureCode::ProviderError));
+        let mut url = self.below(&submission.endpoint).ok_or_else(broken)?;
         if let Some(webhook) = &submission.webhook {
             url.query_pairs_mut().append_pair("fal_webhook", webhook);
         }
@@ -92,9 +97,12 @@ impl Fal {
                 id: made.id,
             });
         }
-        // A fault on the way may hide a request that was taken; so may a time-out of the gateway. Everything else is a clear no.
-        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+        // A time-out on the way may hide a request that was taken, and so, rarely, may another fault. Everything else is a clear no.
+        if matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT) {
             return Err(SubmitError::Ambiguous(format!("status {status}")));
+        }
+        if status.is_server_error() {
+            return Err(SubmitError::Broken(format!("status {status}")));
         }
         let model = super::catalogue::models().iter().find(|model| model.endpoint == submission.endpoint);
         let failure = Failure::from_answer(status, &headers, &json, model);
@@ -127,7 +135,7 @@ impl Fal {
         }
     }
 
-    async fn ask_result(&self, request: &ProviderRequest, model: &Model) -> Result<Verdict, AskError> {
+    async fn ask_result(&self, request: &ProviderRequest, model: Option<&Model>) -> Result<Verdict, AskError> {
         let (status, headers, body) = self.ask(Method::GET, &request.response_url, RESULT_TIMEOUT, MAX_RESULT).await?;
         if matches!(status.as_u16(), 401 | 402 | 403 | 404 | 429) || is_ingress_fault(status, &headers, &body) {
             let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
@@ -148,6 +156,18 @@ impl Fal {
             400 | 404 => Ok(Cancellation::TooLate),
             _ => Err(refusal(status, &headers, &json)),
         }
+    }
+
+    /// The state of a request that there never was: 404 from a queue that works and knows our key.
+    async fn ask_anything(&self) -> Result<(), AskError> {
+        let nowhere = request_at(&self.queue, PROBE_ENDPOINT, &hex::encode(crate::id::random::<16>()));
+        let nowhere = nowhere.ok_or_else(|| AskError::Unavailable("the queue's address makes no other".to_owned()))?;
+        let (status, headers, body) = self.ask(Method::GET, &nowhere.status_url, PING_TIMEOUT, MAX_ANSWER).await?;
+        if status == StatusCode::NOT_FOUND || status.is_success() {
+            return Ok(());
+        }
+        let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Err(refusal(status, &headers, &json))
     }
 
     fn authorised(&self, method: Method, url: Url) -> RequestBuilder {
@@ -238,12 +258,16 @@ impl Provider for Fal {
         Box::pin(self.ask_status(request))
     }
 
-    fn result<'a>(&'a self, request: &'a ProviderRequest, model: &'a Model) -> BoxFuture<'a, Result<Verdict, AskError>> {
+    fn result<'a>(&'a self, request: &'a ProviderRequest, model: Option<&'a Model>) -> BoxFuture<'a, Result<Verdict, AskError>> {
         Box::pin(self.ask_result(request, model))
     }
 
     fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> BoxFuture<'a, Result<Cancellation, AskError>> {
         Box::pin(self.ask_cancel(request))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), AskError>> {
+        Box::pin(self.ask_anything())
     }
 
     fn fetch<'a>(&'a self, url: &'a str, limit: u64) -> BoxFuture<'a, Result<MediaStream, FetchError>> {

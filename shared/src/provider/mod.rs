@@ -47,6 +47,9 @@ pub enum SubmitError {
     /// The request may be running: its answer was lost or made no sense. It must not be sent again.
     #[error("no usable answer: {0}")]
     Ambiguous(String),
+    /// The provider broke while it was asked: most likely it has not taken the request, and if it has, it will say so.
+    #[error("broken: {0}")]
+    Broken(String),
     /// No byte of the request left: sending it later is safe.
     #[error("not sent: {0}")]
     NotSent(String),
@@ -107,11 +110,14 @@ pub trait Provider: fmt::Debug + Send + Sync {
     /// How far a request is.
     fn status<'a>(&'a self, request: &'a ProviderRequest) -> BoxFuture<'a, Result<Progress, AskError>>;
 
-    /// What came out of it. `model` lends its names to complaints.
-    fn result<'a>(&'a self, request: &'a ProviderRequest, model: &'a Model) -> BoxFuture<'a, Result<Verdict, AskError>>;
+    /// What came out of it. `model` lends its names to complaints, if it is known.
+    fn result<'a>(&'a self, request: &'a ProviderRequest, model: Option<&'a Model>) -> BoxFuture<'a, Result<Verdict, AskError>>;
 
     /// Asks to stop it.
     fn cancel<'a>(&'a self, request: &'a ProviderRequest) -> BoxFuture<'a, Result<Cancellation, AskError>>;
+
+    /// Asks for something that costs nothing and changes nothing: whether anybody is there, and knows our key.
+    fn ping(&self) -> BoxFuture<'_, Result<(), AskError>>;
 
     /// Opens one of the result's media, of at most `limit` bytes.
     fn fetch<'a>(&'a self, url: &'a str, limit: u64) -> BoxFuture<'a, Result<MediaStream, FetchError>>;

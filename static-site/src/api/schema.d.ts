@@ -21,6 +21,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/generation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Generating as a whole. */
+        get: operations["get_generation_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Pauses generating, or lets it go on.
+         * @description While it is paused, requests to generate are answered with 503, what waits stays in line, and what the provider has already is
+         *     delivered. Everything else works.
+         */
+        patch: operations["change_generation_state"];
+        trace?: never;
+    };
     "/api/v1/admin/users": {
         parameters: {
             query?: never;
@@ -196,6 +218,7 @@ export interface paths {
          * Generates.
          * @description Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
          *     (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
+         *     While the provider can't be used, generating is paused, or everybody's limit is reached, the answer is 503 and nothing is reserved.
          *     Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
          */
         post: operations["create_generation"];
@@ -849,6 +872,21 @@ export interface components {
             /** @description Names the request in the logs; null for an operator's command. */
             request_id?: string | null;
         };
+        /** @description How the provider is doing. */
+        BreakerNow: {
+            /**
+             * @description `closed` when all is well, `open` while it is left alone, `half-open` while one request tries.
+             * @example closed
+             */
+            state: string;
+            /**
+             * Format: date-time
+             * @description When it is tried again.
+             */
+            until?: string | null;
+            /** @description `account-locked` or `account-refused` when our account is why. */
+            account?: string | null;
+        };
         /** @description One allowed value. */
         Choice: {
             /** @description What is sent. */
@@ -872,6 +910,17 @@ export interface components {
              * @description In the future; without it the token doesn't expire.
              */
             expires_at?: string | null;
+        };
+        /** @description What all users together have set aside today. */
+        DailySpend: {
+            /**
+             * @description The day in UTC.
+             * @example 2026-11-23
+             */
+            date: string;
+            /** @description What was accepted; what failed since is not taken off, as it may have been billed. */
+            reserved: components["schemas"]["Money"];
+            limit?: components["schemas"]["Money"] | null;
         };
         /** @description What a request would cost. */
         Estimate: {
@@ -974,6 +1023,13 @@ export interface components {
              */
             finished_at?: string | null;
         };
+        /** @description A change of it. */
+        GenerationChange: {
+            /** @description Whether to pause or to go on. */
+            paused: boolean;
+            /** @description Why, for users to read: 300 characters at most. */
+            reason?: string | null;
+        };
         /** @description Why nothing was delivered. */
         GenerationErrorView: {
             /** @description Stable. */
@@ -986,6 +1042,19 @@ export interface components {
             /** @description Expected. */
             estimated: components["schemas"]["Money"];
             actual?: components["schemas"]["Money"] | null;
+        };
+        /** @description Generating as a whole. */
+        GenerationState: {
+            /** @description Nothing new is accepted, nothing that waits is started. */
+            paused: boolean;
+            /** @description Why; users read it. */
+            reason?: string | null;
+            /** @description Today. */
+            spend: components["schemas"]["DailySpend"];
+            /** @description Now. */
+            open: components["schemas"]["OpenNow"];
+            /** @description The provider's. */
+            breaker: components["schemas"]["BreakerNow"];
         };
         /** @description Whether the system answers. */
         Health: {
@@ -1798,6 +1867,19 @@ export interface components {
             /** @description Its SHA-256, 64 lower-case hexadecimal digits. */
             sha256: string;
         };
+        /** @description Requests to the provider that are not over. */
+        OpenNow: {
+            /**
+             * Format: int64
+             * @description As counted within the last minute, and all accepted since.
+             */
+            calls: number;
+            /**
+             * Format: int32
+             * @description Nothing more is accepted beyond it.
+             */
+            limit: number;
+        };
         /**
          * @description What a link opens.
          * @enum {string}
@@ -2206,6 +2288,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_AuditLineView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_generation_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerationState"];
+                };
+            };
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_generation_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GenerationChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerationState"];
                 };
             };
             /** @description What went wrong; `code` is stable. */

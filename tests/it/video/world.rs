@@ -1,8 +1,5 @@
 //! Films of the tests' own, put into a library where a generated one lies, and a decoder that is asked for a second opinion.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue::{self, N, S};
 use bytes::Bytes;
 use muxide::api::{MuxerBuilder, VideoCodec};
@@ -16,41 +13,11 @@ use shared::media::video::{Codec, Index};
 use shared::media::{Bucket, MediaType, keys};
 use shared::queue::MakePoster;
 
+use crate::table::{Item, Table};
 use crate::world::{Client, World, eventually};
 
 pub(super) const QUEUE: &str = "videos";
 pub(super) const DEAD_LETTERS: &str = "videos-dead-letter";
-
-/// The table, below what any user can do.
-pub(super) struct Table {
-    client: aws_sdk_dynamodb::Client,
-    name: String,
-}
-
-impl Table {
-    pub(super) fn of(world: &World) -> Self {
-        let env = world.edition.environment("library").unwrap();
-        let text = |name: &str| env.get(name).unwrap().to_owned();
-        let credentials = Credentials::new(text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"), None, None, "test");
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(text("AWS_REGION")))
-            .credentials_provider(credentials)
-            .endpoint_url(text("AWS_ENDPOINT_URL_DYNAMODB"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        Self { client: aws_sdk_dynamodb::Client::from_conf(config), name: text("TABLE_NAME") }
-    }
-
-    pub(super) async fn item(&self, user: UserId, asset: AssetId) -> HashMap<String, AttributeValue> {
-        let get = self.client.get_item().table_name(&self.name).key("pk", S(format!("USER#{user}"))).key("sk", S(format!("ASSET#{asset}")));
-        get.consistent_read(true).send().await.unwrap().item.unwrap()
-    }
-
-    pub(super) async fn put(&self, item: HashMap<String, AttributeValue>) {
-        self.client.put_item().table_name(&self.name).set_item(Some(item)).send().await.unwrap();
-    }
-}
 
 /// A person's first film, by the stand-in, with its poster; others are placed beside it.
 pub(super) struct Library<'a> {
@@ -79,7 +46,7 @@ impl<'a> Library<'a> {
     /// A film as it is when it was just imported, whose object is this file. Nobody was asked for its poster.
     pub(super) async fn place(&mut self, file: &[u8]) -> AssetId {
         self.number += 1;
-        let mut item = self.table.item(self.user, self.like).await;
+        let mut item = self.item(self.like).await;
         let id: AssetId =
             format!("{:032x}", u128::from_str_radix(&self.like.to_string(), 16).unwrap() + u128::from(self.number)).parse().unwrap();
         let key = keys::original(&random_base62(20), id, MediaType::Mp4);
@@ -97,15 +64,19 @@ impl<'a> Library<'a> {
         id
     }
 
+    async fn item(&self, asset: AssetId) -> Item {
+        self.table.item(format!("USER#{}", self.user), format!("ASSET#{asset}")).await
+    }
+
     /// Another attribute of a placed film.
     pub(super) async fn change(&self, asset: AssetId, name: &str, value: &str) {
-        let mut item = self.table.item(self.user, asset).await;
+        let mut item = self.item(asset).await;
         item.insert(name.to_owned(), S(value.to_owned()));
         self.table.put(item).await;
     }
 
     pub(super) async fn is_listed_as_open(&self, asset: AssetId) -> bool {
-        self.table.item(self.user, asset).await.contains_key("gsi1pk")
+        self.item(asset).await.contains_key("gsi1pk")
     }
 
     pub(super) async fn ask(&self, asset: AssetId) {

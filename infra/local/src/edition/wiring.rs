@@ -52,6 +52,8 @@ pub(super) fn environments(
         ("HOME_KIND", "local".to_owned()),
         ("SECRETS", format!("file:{}", folder.secrets_file().display())),
         ("S3_PUBLIC_ENDPOINT", origin.as_str().to_owned()),
+        // One disk does everything here, and may be busy; a request has 8 s.
+        ("TABLE_TIMEOUT_MS", "2500".to_owned()),
     ];
     if options.fal_key.is_none() {
         home.push(("FAL_QUEUE_URL", provider_url(origin)));

@@ -4,6 +4,7 @@
 //! doesn't, the command takes the lock and starts the services it needs for as long as it lasts.
 
 mod backup;
+mod generation;
 mod records;
 mod restore;
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use shared::auth::operator::{self, NewToken, OperatorError};
 use shared::clock::Clock;
-use shared::config::{ConfigError, DELETION_SECONDS, Env};
+use shared::config::{Brakes, ConfigError, DELETION_SECONDS, Env};
 use shared::db::Db;
 use shared::domain::user::{Role, Scope, User};
 use shared::runtime::{self, Platform};
@@ -45,9 +45,11 @@ pub enum Place {
 }
 
 /// What a command is given to work with.
-struct Records<'a> {
-    db: &'a Db,
-    clock: &'a Clock,
+pub(super) struct Records<'a> {
+    pub(super) db: &'a Db,
+    pub(super) clock: &'a Clock,
+    /// The limits of all users together, where they are known: an account of AWS keeps them to itself.
+    pub(super) brakes: Option<Brakes>,
     /// The sign-in stand-in, where it is in use: whoever it would sign in needs no signing in first.
     stand_in: Option<&'a str>,
     /// How long somebody who is to be deleted may still be restored, in seconds.
@@ -143,12 +145,22 @@ impl Place {
     }
 
     /// Does `work` in the table, or in the running edition's, or in one that is opened for as long as it takes.
-    async fn with_records<T>(&self, work: impl AsyncFnOnce(&Records<'_>) -> Result<T, OperatorError>) -> Result<T, OperateError> {
+    pub(super) async fn with_records<T>(
+        &self,
+        work: impl AsyncFnOnce(&Records<'_>) -> Result<T, OperatorError>,
+    ) -> Result<T, OperateError> {
         let options = match self {
             Self::Folder(options) => options,
             Self::Table { name, variables } => {
                 let db = runtime::table(variables, name)?;
-                return Ok(work(&Records { db: &db, clock: &Clock::system(), stand_in: None, grace: DELETION_SECONDS.into() }).await?);
+                return Ok(work(&Records {
+                    db: &db,
+                    clock: &Clock::system(),
+                    brakes: None,
+                    stand_in: None,
+                    grace: DELETION_SECONDS.into(),
+                })
+                .await?);
             }
         };
         let connect = |environment: &Env| Platform::connect_at(environment, options.clock.clone());
@@ -176,6 +188,7 @@ impl<'a> Records<'a> {
         Self {
             db: &platform.db,
             clock: &platform.clock,
+            brakes: Some(platform.config.brakes),
             stand_in: issuer.filter(|issuer| issuer.ends_with(ISSUER_PATH)),
             grace: platform.config.deadlines.deletion,
         }

@@ -234,10 +234,16 @@ impl Rules {
                     w.starters[who] = if self.makes(Mistake::SendsAgain) && w.submitted < 2 { 2 } else { IDLE };
                 });
                 then.with(to(4));
+                then.with(to(5));
             }
             3 => then.with(|w| {
                 w.take(Event::Accepted);
                 (w.request_known, w.starters[who]) = (true, IDLE);
+            }),
+            5 => then.with(|w| {
+                // No byte left: it goes back in line, and its slot is free.
+                w.slots -= i8::from(w.take(Event::NotSent));
+                w.starters[who] = IDLE;
             }),
             _ => then.with(|w| {
                 w.take(Event::Rejected);

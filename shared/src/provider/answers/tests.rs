@@ -66,20 +66,22 @@ fn a_black_picture_is_a_refusal() {
 #[test]
 fn the_results_status_is_the_verdict() {
     let verdict =
-        |status: u16, body: &str| super::verdict(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), model());
+        |status: u16, body: &str| super::verdict(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), Some(model()));
     assert!(matches!(verdict(200, r#"{"images":["a"]}"#), Verdict::Output(_)));
     assert_eq!(verdict(400, r#"{"detail":"Request is still in progress"}"#), Verdict::NotYet);
     assert_eq!(verdict(202, r#"{"status":"IN_PROGRESS"}"#), Verdict::NotYet);
     assert!(matches!(verdict(422, r#"{"detail":[{"type":"content_policy_violation"}]}"#), Verdict::Failed(_)));
     assert!(matches!(verdict(500, "<html>"), Verdict::Failed(failure) if failure.code == FailureCode::ProviderError));
     let headers = HeaderMap::from_iter([("x-fal-billable-units".parse().unwrap(), "1.5".parse().unwrap())]);
-    let Verdict::Output(output) = super::verdict(StatusCode::OK, &headers, br#"{"images":["a"]}"#, model()) else { panic!("an output") };
+    let Verdict::Output(output) = super::verdict(StatusCode::OK, &headers, br#"{"images":["a"]}"#, Some(model())) else {
+        panic!("an output")
+    };
     assert_eq!(output.billable_units, Some(1.5));
 }
 
 #[test]
 fn callbacks_are_read_as_far_as_they_go() {
-    let read = |body: Value| notice(body.to_string().as_bytes(), model());
+    let read = |body: Value| notice(body.to_string().as_bytes(), Some(model()));
     let ok = read(json!({"request_id": "r", "gateway_request_id": "g", "status": "OK", "payload": {"images": ["a"]}})).unwrap();
     assert_eq!((ok.request_id.as_str(), ok.gateway_request_id.as_deref()), ("r", Some("g")));
     assert!(matches!(ok.verdict, Some(Verdict::Output(_))));
@@ -95,5 +97,5 @@ fn callbacks_are_read_as_far_as_they_go() {
     {
         assert!(read(body.clone()).is_err(), "{body}");
     }
-    assert!(notice(b"\xff", model()).is_err());
+    assert!(notice(b"\xff", Some(model())).is_err());
 }

@@ -80,6 +80,8 @@ pub struct Settings {
     pub webhook_backoff: Duration,
     /// How long a webhook's receiver may take for its first answer; later attempts may take 120 s.
     pub webhook_timeout: Duration,
+    /// The queue answers 503 to everything; what it has goes on.
+    pub broken: bool,
 }
 
 impl Default for Settings {
@@ -92,6 +94,7 @@ impl Default for Settings {
             concurrency: 2,
             webhook_backoff: Duration::from_secs(2),
             webhook_timeout: Duration::from_secs(15),
+            broken: false,
         }
     }
 }

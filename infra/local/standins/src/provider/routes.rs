@@ -42,6 +42,9 @@ pub(super) fn router(inner: Arc<Inner>) -> Router {
 
 /// Endpoints and requests: the path is free-form, so one handler reads it.
 async fn queue(State(inner): State<Arc<Inner>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    if inner.settings().broken {
+        return (StatusCode::SERVICE_UNAVAILABLE, Html("<html><body>503 Service Temporarily Unavailable</body></html>")).into_response();
+    }
     if !authorised(&inner, &headers) {
         return detail(StatusCode::UNAUTHORIZED, "invalid key credentials");
     }

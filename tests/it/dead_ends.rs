@@ -1,0 +1,146 @@
+//! Calls that can't be sent, or that belong to nothing any more, end all the same: nothing is open for ever.
+
+use aws_sdk_dynamodb::types::AttributeValue::S;
+use serde_json::json;
+use shared::domain::generation::Call;
+use shared::domain::job::CallState;
+use shared::jobs::Jobs;
+
+use crate::table::Table;
+use crate::world::{Client, World, eventually, picture, still};
+
+async fn sweep(world: &World) {
+    Jobs::new(&world.platform).await.unwrap().sweep().await.unwrap();
+}
+
+/// The one call of a generation.
+async fn call_of(world: &World, client: &Client, generation: &str) -> Call {
+    let generation = world.platform.db.generation(client.user().id, generation.parse().unwrap()).await.unwrap().unwrap();
+    world.platform.db.call(generation.calls[0]).await.unwrap().unwrap()
+}
+
+/// A port of this machine at which nobody listens yet.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_sent_is_sent_when_somebody_listens() {
+    let port = free_port();
+    let world = World::start_at(&[("FAL_QUEUE_URL", &format!("http://127.0.0.1:{port}"))], still()).await;
+    let ada = world.user("ada").await;
+    let id = ada.accepted(&picture("a fox")).await;
+    let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
+    assert_eq!((&generation["state"], &generation["warnings"]), (&json!("queued"), &json!([])), "{generation}");
+    let call = call_of(&world, &ada, &id).await;
+    assert_eq!((call.state, call.attempts, call.submitted_at), (CallState::Waiting, 1, None));
+    assert_eq!(world.platform.db.slots(ada.user().id).await.unwrap().running, 0);
+    // Not a moment too soon.
+    sweep(&world).await;
+    assert_eq!(call_of(&world, &ada, &id).await.attempts, 1);
+
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let router = world.edition.provider().unwrap().router();
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+    world.clock.advance(5_000);
+    sweep(&world).await;
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
+    serving.abort();
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_be_sent_fails_after_six_times_and_can_be_cancelled_before() {
+    let world = World::start_at(&[("FAL_QUEUE_URL", &format!("http://127.0.0.1:{}", free_port()))], still()).await;
+    let ada = world.user("ada").await;
+    let (id, unwanted) = (ada.accepted(&picture("a fox")).await, ada.accepted(&picture("a hare")).await);
+    assert_eq!(ada.post(&format!("/api/v1/generations/{unwanted}/cancel"), &json!({})).await.status, 202);
+    assert_eq!(ada.follow(&unwanted).await["state"], "cancelled");
+    for seconds in [5, 10, 20, 40, 80] {
+        assert_eq!(call_of(&world, &ada, &id).await.state, CallState::Waiting);
+        world.clock.advance(seconds * 1_000);
+        sweep(&world).await;
+    }
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["error"]["code"]), (&json!("failed"), &json!("provider-unreachable")), "{over}");
+    let message = over["error"]["message"].as_str().unwrap();
+    assert!(message.contains("not your doing") && message.ends_with("Nothing was charged for it."), "{message}");
+    assert_eq!(ada.usage().await, (0, 0));
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_generation_is_gone_ends_and_frees_what_it_held() {
+    let world = World::start_at(&[("LIMIT_RUNNING_CALLS", "1")], still()).await;
+    let ada = world.user("ada").await;
+    let running = ada.accepted(&picture("[[run:hang]] a fox")).await;
+    ada.until(&running, |generation| generation["state"] == "running").await;
+    let waiting = ada.accepted(&picture("a hare")).await;
+    let calls = [call_of(&world, &ada, &running).await, call_of(&world, &ada, &waiting).await];
+    let table = Table::of(&world);
+    for id in [&running, &waiting] {
+        table.delete(format!("USER#{}", ada.user().id), format!("GEN#{id}")).await;
+    }
+    for _ in 0..3 {
+        world.clock.advance(301_000);
+        sweep(&world).await;
+    }
+    for call in calls {
+        let over = async || Some(world.platform.db.call(call.id).await.unwrap().unwrap().state).filter(|state| *state == CallState::Failed);
+        eventually("the call's end", over).await;
+        assert!(!table.item(format!("CALL#{}", call.id), "CALL".to_owned()).await.contains_key("gsi1pk"));
+    }
+    assert_eq!(world.platform.db.slots(ada.user().id).await.unwrap().running, 0);
+    assert_eq!(ada.usage().await, (0, 0));
+    assert_eq!(ada.made(&picture("a third")).await["state"], "complete");
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_left_the_catalogue_leaves_no_call_behind() {
+    let world = World::start_at(&[("LIMIT_RUNNING_CALLS", "1")], still()).await;
+    let ada = world.user("ada").await;
+    let running = ada.accepted(&picture("[[run:hang]] a fox")).await;
+    ada.until(&running, |generation| generation["state"] == "running").await;
+    let waiting = ada.accepted(&picture("a hare")).await;
+    let table = Table::of(&world);
+    for id in [&running, &waiting] {
+        let call = call_of(&world, &ada, id).await;
+        let mut item = table.item(format!("CALL#{}", call.id), "CALL".to_owned()).await;
+        item.insert("model".to_owned(), S("no-longer-here".to_owned()));
+        table.put(item).await;
+    }
+    // The one that the provider has is waited for as long as any model may take.
+    world.clock.advance(3_899_000);
+    sweep(&world).await;
+    assert_eq!(ada.get(&format!("/api/v1/generations/{running}")).await.json()["state"], "running");
+    for _ in 0..2 {
+        world.clock.advance(61_000);
+        sweep(&world).await;
+    }
+    assert_eq!(ada.follow(&running).await["state"], "unknown");
+    world.clock.advance(61_000);
+    sweep(&world).await;
+    let over = ada.follow(&waiting).await;
+    assert_eq!((&over["state"], &over["error"]["code"]), (&json!("failed"), &json!("model-gone")), "{over}");
+    assert_eq!(ada.usage().await, (0, 0));
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_nobody_can_store_is_given_up_by_the_sweeper() {
+    let world = World::start_at(&[], still()).await;
+    let ada = world.user("ada").await;
+    let id = ada.accepted(&picture("[[media:cut]] a fox")).await;
+    ada.until(&id, |generation| generation["state"] == "storing").await;
+    let call = call_of(&world, &ada, &id).await;
+    assert_eq!(call.arrived_at, Some(world.clock.now()));
+    // What `ingest` would give up after 75 minutes, if it ever came so far.
+    world.clock.advance(91 * 60_000);
+    sweep(&world).await;
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["error"]["code"]), (&json!("failed"), &json!("storing-failed")), "{over}");
+    assert_eq!(ada.usage().await, (0, 0));
+    world.shutdown().await;
+}
