@@ -4,15 +4,18 @@
  */
 
 export interface paths {
-    "/api/v1/admin/audit": {
+    "/api/v1/admin/dead-letters": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Everything privileged that was done in a month, newest first. */
-        get: operations["list_audit"];
+        /**
+         * What the functions couldn't deal with.
+         * @description A line for each queue, empty ones included.
+         */
+        get: operations["list_dead_letters"];
         put?: never;
         post?: never;
         delete?: never;
@@ -21,71 +24,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/admin/generation": {
+    "/api/v1/admin/dead-letters/{queue}/redrive": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Generating as a whole. */
-        get: operations["get_generation_state"];
+        get?: never;
         put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
         /**
-         * Pauses generating, or lets it go on.
-         * @description While it is paused, requests to generate are answered with 503, what waits stays in line, and what the provider has already is
-         *     delivered. Everything else works.
+         * Sends them back to their queue.
+         * @description As new messages, five attempts each. Remedy first what made them fail. Asking twice is as good as asking once.
          */
-        patch: operations["change_generation_state"];
-        trace?: never;
-    };
-    "/api/v1/admin/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** People by the beginning of their e-mail address or name; without one, the newest first. */
-        get: operations["list_users"];
-        put?: never;
-        post?: never;
+        post: operations["redrive_dead_letters"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
-        trace?: never;
-    };
-    "/api/v1/admin/users/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** A person, and what they used. */
-        get: operations["get_user"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete somebody with everything that is theirs.
-         * @description They are out from their next request on, and can't come back by themselves; everything is deleted after a day. Doing it again
-         *     changes nothing.
-         */
-        delete: operations["delete_user"];
-        options?: never;
-        head?: never;
-        /**
-         * Suspend or let in again, make or unmake an admin, grant limits.
-         * @description All of it or nothing, with a line in the audit log for each thing that changes. It holds from the person's next request.
-         *     Nobody changes their own role or status: another admin or an operator does. `active` also calls a deletion off, while nothing
-         *     has been deleted yet.
-         */
-        patch: operations["change_user"];
         trace?: never;
     };
     "/api/v1/assets": {
@@ -162,45 +118,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/exports": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** My exports, newest first. */
-        get: operations["list_exports"];
-        put?: never;
-        /**
-         * Export everything of mine.
-         * @description A zip with all originals, a record of each, generations, ledger, links and profile as JSON, and a page that shows all of it without
-         *     a network. It is written in the background; follow it at `Location`. One at a time, three a day; it can be had for a week.
-         */
-        post: operations["create_export"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/exports/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** An export of mine. 410 once it has expired. */
-        get: operations["get_export"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/generations": {
         parameters: {
             query?: never;
@@ -218,8 +135,8 @@ export interface paths {
          * Generates.
          * @description Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
          *     (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
-         *     While the provider can't be used, generating is paused, or everybody's limit is reached, the answer is 503 and nothing is reserved.
          *     Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
+         *     Every answer says in `RateLimit` what is left after it: of the requests of the hour, the outputs of the day, the units of the month.
          */
         post: operations["create_generation"];
         delete?: never;
@@ -310,7 +227,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My ledger, newest first: what was set aside, charged and given back, and why. */
+        /**
+         * My ledger, newest first: what was set aside, charged and given back, and why.
+         * @description Filters are applied while reading, for at most ten pages; a page with fewer items than `limit` and a `next_cursor` means that
+         *     there may be more.
+         */
         get: operations["list_ledger"];
         put?: never;
         post?: never;
@@ -375,37 +296,37 @@ export interface paths {
         };
         /**
          * Show my profile, limits and usage.
-         * @description A browser also gets the cookies that open its media, for an hour at most: repeat the call before that. Somebody whose account
-         *     is about to be deleted may still call this, to see until when it can be restored.
+         * @description A browser also gets the cookies that open its media, for an hour at most: repeat the call before that. `RateLimit` says what is
+         *     left of each limit, as with every request to generate.
          */
         get: operations["get_me"];
         put?: never;
         post?: never;
-        /**
-         * Delete my account and everything in it.
-         * @description Sessions end and links answer 410 at once, what is in the making is stopped, and after a day everything is deleted. Until then,
-         *     signing in again leads to an account that can only be looked at (`GET /api/v1/me`), restored, or left again.
-         */
-        delete: operations["delete_me"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/me/restore": {
+    "/api/v1/me/webhook-secret": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
-         * Restore my account while it is about to be deleted.
-         * @description 409 when it isn't, or when it is too late. 403 when an administrator wants it deleted.
+         * Show the secret that my webhooks are signed with.
+         * @description A request to generate that names a `callback_url` has it told of the end by `POST`, signed as Standard Webhooks say
+         *     (`webhook-id`, `webhook-timestamp`, `webhook-signature`). Body: `type` (`generation.complete`, `.failed`, `.cancelled` or
+         *     `.unknown`), `timestamp`, and `data`, the generation as the API shows it, with paths of media that aren't signed: ask for the
+         *     generation to get addresses that are. Answer 2xx within 10 seconds; anything else is tried again for a day, but 410 is taken as
+         *     a wish to hear no more. The same message may come twice, under the same `webhook-id`; there is one for each generation, so what
+         *     comes after all of one that was `unknown` is seen in the API alone.
          */
-        post: operations["restore_me"];
+        get: operations["get_webhook_secret"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -590,7 +511,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My months, newest first. */
+        /** My months, newest first. The current one is always there. */
         get: operations["list_usage"];
         put?: never;
         post?: never;
@@ -610,7 +531,7 @@ export interface paths {
         /**
          * Come back from the issuer.
          * @description Begins a session and leads to where the sign-in began. What went wrong is said at `/?problem=<code>`: `sign-in-expired`,
-         *     `sign-in-cancelled`, `sign-in-failed`, `email-unverified`, `email-domain`, `suspended`, `unavailable`.
+         *     `sign-in-cancelled`, `sign-in-failed`, `email-unverified`, `email-domain`, `suspended`, `deleting`, `unavailable`.
          */
         get: operations["finish_sign_in"];
         put?: never;
@@ -786,11 +707,6 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * @description What an admin may say about somebody's access. Deleting has ways of its own, in and out.
-         * @enum {string}
-         */
-        Access: "active" | "suspended";
         /** @description An image or a video in the library. */
         Asset: {
             /** @description Its name. */
@@ -844,49 +760,33 @@ export interface components {
             /** @description Marks it, or not. */
             favourite?: boolean | null;
         };
-        /** @description A privileged act. */
-        AuditLineView: {
-            /** @description Its own name. */
-            id: string;
+        /** @description Telling a client's own address that a request is over. */
+        Callback: {
+            /** @description The `callback_url` of the request. */
+            url: string;
+            /** @description `pending` until the address has answered 2xx (`delivered`), or 410, or nothing useful for a day (`failed`). */
+            state: components["schemas"]["CallbackState"];
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /**
+             * Format: int32
+             * @description What the address answered last, if it did.
+             */
+            last_status?: number | null;
             /**
              * Format: date-time
-             * @description When.
+             * @description When it was tried last.
              */
-            at: string;
-            /** @description `user:{id}`, `operator` or `worker`. */
-            actor: string;
-            /**
-             * @description What was done.
-             * @example user.status
-             */
-            act: string;
-            /**
-             * @description To what.
-             * @example user:0190163d8694739baea5966c26f8ad91
-             */
-            target: string;
-            /** @description As it was. */
-            before: Record<string, never>;
-            /** @description As it was from then on. */
-            after: Record<string, never>;
-            /** @description Names the request in the logs; null for an operator's command. */
-            request_id?: string | null;
+            last_attempt_at?: string | null;
         };
-        /** @description How the provider is doing. */
-        BreakerNow: {
-            /**
-             * @description `closed` when all is well, `open` while it is left alone, `half-open` while one request tries.
-             * @example closed
-             */
-            state: string;
-            /**
-             * Format: date-time
-             * @description When it is tried again.
-             */
-            until?: string | null;
-            /** @description `account-locked` or `account-refused` when our account is why. */
-            account?: string | null;
-        };
+        /**
+         * @description How far it is.
+         * @enum {string}
+         */
+        CallbackState: "pending" | "delivered" | "failed";
         /** @description One allowed value. */
         Choice: {
             /** @description What is sent. */
@@ -911,16 +811,37 @@ export interface components {
              */
             expires_at?: string | null;
         };
-        /** @description What all users together have set aside today. */
-        DailySpend: {
-            /**
-             * @description The day in UTC.
-             * @example 2026-11-23
-             */
+        /** @description What was asked for on one day (UTC) and reached the library, whenever that was. */
+        DayUsage: {
+            /** @description `2026-11-23`. */
             date: string;
-            /** @description What was accepted; what failed since is not taken off, as it may have been billed. */
-            reserved: components["schemas"]["Money"];
-            limit?: components["schemas"]["Money"] | null;
+            /**
+             * Format: int32
+             * @description Charged.
+             */
+            units: number;
+            /** @description Paid to the provider for what was delivered. */
+            spend: components["schemas"]["Money"];
+        };
+        /** @description What a queue's function failed to deal with, five times. */
+        DeadLettersView: {
+            /**
+             * @description `results`, `videos` or `tasks`.
+             * @example tasks
+             */
+            queue: string;
+            /**
+             * Format: int64
+             * @description How many, nearly: queues count approximately.
+             */
+            messages: number;
+            /**
+             * Format: date-time
+             * @description When the oldest of `letters` was sent first.
+             */
+            oldest_at?: string | null;
+            /** @description Ten at most, the oldest first. */
+            letters: components["schemas"]["LetterView"][];
         };
         /** @description What a request would cost. */
         Estimate: {
@@ -931,40 +852,6 @@ export interface components {
              * @description Of the monthly limit.
              */
             units: number;
-        };
-        /**
-         * @description How far an export is.
-         * @enum {string}
-         */
-        ExportState: "queued" | "running" | "ready" | "failed";
-        /** @description An export of everything of mine. */
-        ExportView: {
-            id: string;
-            state: components["schemas"]["ExportState"];
-            /**
-             * Format: date-time
-             * @description When it was asked for.
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When it was ready or given up.
-             */
-            finished_at?: string | null;
-            /**
-             * Format: date-time
-             * @description From then on it can't be had any more.
-             */
-            expires_at?: string | null;
-            /**
-             * Format: int64
-             * @description Of the zip, once it is ready.
-             */
-            bytes?: number | null;
-            /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
-            url?: string | null;
-            /** @description Why it failed. */
-            reason?: string | null;
         };
         /** @description One complaint about one field. */
         FieldError: {
@@ -1012,6 +899,7 @@ export interface components {
             units: components["schemas"]["UnitsView"];
             /** @description In money. */
             price: components["schemas"]["GenerationPrice"];
+            callback?: components["schemas"]["Callback"] | null;
             /**
              * Format: date-time
              * @description When it was accepted.
@@ -1022,13 +910,6 @@ export interface components {
              * @description When its last output was settled.
              */
             finished_at?: string | null;
-        };
-        /** @description A change of it. */
-        GenerationChange: {
-            /** @description Whether to pause or to go on. */
-            paused: boolean;
-            /** @description Why, for users to read: 300 characters at most. */
-            reason?: string | null;
         };
         /** @description Why nothing was delivered. */
         GenerationErrorView: {
@@ -1042,19 +923,6 @@ export interface components {
             /** @description Expected. */
             estimated: components["schemas"]["Money"];
             actual?: components["schemas"]["Money"] | null;
-        };
-        /** @description Generating as a whole. */
-        GenerationState: {
-            /** @description Nothing new is accepted, nothing that waits is started. */
-            paused: boolean;
-            /** @description Why; users read it. */
-            reason?: string | null;
-            /** @description Today. */
-            spend: components["schemas"]["DailySpend"];
-            /** @description Now. */
-            open: components["schemas"]["OpenNow"];
-            /** @description The provider's. */
-            breaker: components["schemas"]["BreakerNow"];
         };
         /** @description Whether the system answers. */
         Health: {
@@ -1100,14 +968,6 @@ export interface components {
             start_frame?: components["schemas"]["FileInput"] | null;
             end_frame?: components["schemas"]["FileInput"] | null;
         };
-        /** @description When the account ends. */
-        Leaving: {
-            /**
-             * Format: date-time
-             * @description Until then it can be restored.
-             */
-            deletes_at: string;
-        };
         /** @description A line of the ledger. */
         LedgerLineView: {
             /**
@@ -1124,15 +984,34 @@ export interface components {
             kind: string;
             /**
              * Format: int32
-             * @description How many.
+             * @description How many. What was reserved and neither charged nor returned yet is under way.
              */
             units: number;
-            /** @description In money: expected for what is reserved, spent for what is charged. */
+            /** @description In money: expected for what is reserved, billed for what is charged, nothing for what is returned. */
             price: components["schemas"]["Money"];
             /** @description In words. */
             reason: string;
+            /**
+             * @description The month whose limit the units count against: that of the request, even when it ended in another one.
+             * @example 2026-11
+             */
+            month: string;
         };
-        /** @description What somebody may do. */
+        /** @description A message. */
+        LetterView: {
+            /** @description As `message.id` in the log, where the line `message failed` says why. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it was sent first.
+             */
+            sent_at?: string | null;
+            /** @description What it asks for, by ids; null for what is no message of ours. */
+            about?: Record<string, never> | null;
+            /** @description What came of it, as far as the records know: why the call ended, or the video has no poster. */
+            last_error?: string | null;
+        };
+        /** @description What I may do. */
         LimitsView: {
             /**
              * Format: int32
@@ -1285,68 +1164,26 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
-        List_AuditLineView: {
+        List_DeadLettersView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
             items: {
-                /** @description Its own name. */
-                id: string;
                 /**
-                 * Format: date-time
-                 * @description When.
+                 * @description `results`, `videos` or `tasks`.
+                 * @example tasks
                  */
-                at: string;
-                /** @description `user:{id}`, `operator` or `worker`. */
-                actor: string;
-                /**
-                 * @description What was done.
-                 * @example user.status
-                 */
-                act: string;
-                /**
-                 * @description To what.
-                 * @example user:0190163d8694739baea5966c26f8ad91
-                 */
-                target: string;
-                /** @description As it was. */
-                before: Record<string, never>;
-                /** @description As it was from then on. */
-                after: Record<string, never>;
-                /** @description Names the request in the logs; null for an operator's command. */
-                request_id?: string | null;
-            }[];
-            /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
-        };
-        /** @description A page of a list. */
-        List_ExportView: {
-            /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                id: string;
-                state: components["schemas"]["ExportState"];
-                /**
-                 * Format: date-time
-                 * @description When it was asked for.
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it was ready or given up.
-                 */
-                finished_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description From then on it can't be had any more.
-                 */
-                expires_at?: string | null;
+                queue: string;
                 /**
                  * Format: int64
-                 * @description Of the zip, once it is ready.
+                 * @description How many, nearly: queues count approximately.
                  */
-                bytes?: number | null;
-                /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
-                url?: string | null;
-                /** @description Why it failed. */
-                reason?: string | null;
+                messages: number;
+                /**
+                 * Format: date-time
+                 * @description When the oldest of `letters` was sent first.
+                 */
+                oldest_at?: string | null;
+                /** @description Ten at most, the oldest first. */
+                letters: components["schemas"]["LetterView"][];
             }[];
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
@@ -1383,6 +1220,7 @@ export interface components {
                 units: components["schemas"]["UnitsView"];
                 /** @description In money. */
                 price: components["schemas"]["GenerationPrice"];
+                callback?: components["schemas"]["Callback"] | null;
                 /**
                  * Format: date-time
                  * @description When it was accepted.
@@ -1415,13 +1253,18 @@ export interface components {
                 kind: string;
                 /**
                  * Format: int32
-                 * @description How many.
+                 * @description How many. What was reserved and neither charged nor returned yet is under way.
                  */
                 units: number;
-                /** @description In money: expected for what is reserved, spent for what is charged. */
+                /** @description In money: expected for what is reserved, billed for what is charged, nothing for what is returned. */
                 price: components["schemas"]["Money"];
                 /** @description In words. */
                 reason: string;
+                /**
+                 * @description The month whose limit the units count against: that of the request, even when it ended in another one.
+                 * @example 2026-11
+                 */
+                month: string;
             }[];
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
@@ -1522,6 +1365,8 @@ export interface components {
                 spend: components["schemas"]["Money"];
                 /** @description By model, most units first. */
                 models: components["schemas"]["ModelUsage"][];
+                /** @description By day, the first first; days on which nothing was used are left out. */
+                days: components["schemas"]["DayUsage"][];
             }[];
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
@@ -1577,39 +1422,6 @@ export interface components {
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
         };
-        /** @description A page of a list. */
-        List_UserView: {
-            /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description Ours. */
-                id: string;
-                /** @description As the issuer last said. Two people may have the same one. */
-                email: string;
-                /** @description As the issuer last said. */
-                name: string;
-                /** @description An address at the sign-in issuer, or null. */
-                picture?: string | null;
-                role: components["schemas"]["Role"];
-                status: components["schemas"]["Status"];
-                /**
-                 * Format: date-time
-                 * @description When everything of theirs is deleted; null unless the status is `deleting`.
-                 */
-                deletes_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description First seen.
-                 */
-                created_at: string;
-                /** Format: date-time */
-                last_sign_in_at: string;
-                limits?: components["schemas"]["LimitsView"] | null;
-                /** @description What holds. */
-                effective_limits: components["schemas"]["LimitsView"];
-            }[];
-            /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
-        };
         /** @description My profile. */
         Me: {
             id: string;
@@ -1618,13 +1430,6 @@ export interface components {
             /** @description An address at the sign-in issuer, or null. */
             picture?: string | null;
             role: components["schemas"]["Role"];
-            /** @description `active`, or `deleting` while the account can still be restored. */
-            status: components["schemas"]["Status"];
-            /**
-             * Format: date-time
-             * @description When everything is deleted; null unless the status is `deleting`.
-             */
-            deletes_at?: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -1757,6 +1562,8 @@ export interface components {
             spend: components["schemas"]["Money"];
             /** @description By model, most units first. */
             models: components["schemas"]["ModelUsage"][];
+            /** @description By day, the first first; days on which nothing was used are left out. */
+            days: components["schemas"]["DayUsage"][];
         };
         /** @description The body of `POST /api/v1/generations`, as it came. */
         NewGeneration: {
@@ -1775,7 +1582,10 @@ export interface components {
             };
             /** @description A collection that the outputs go into. */
             collection?: string | null;
-            /** @description An https address that is told when it is over. */
+            /**
+             * Format: uri
+             * @description An https address on port 443 and a public host that is told, by a signed webhook, when it is over: see `callback` in the answer.
+             */
             callback_url?: string | null;
         };
         /** @description What to work from, as it came. */
@@ -1792,34 +1602,6 @@ export interface components {
             start_frame?: string | null;
             /** @description The id of an upload or asset. */
             end_frame?: string | null;
-        };
-        /** @description Limits of one's own; each at most 1,000,000. */
-        NewLimits: {
-            /**
-             * Format: int32
-             * @description Units a calendar month (UTC).
-             */
-            monthly: number;
-            /**
-             * Format: int32
-             * @description Outputs a calendar day (UTC).
-             */
-            daily: number;
-            /**
-             * Format: int32
-             * @description Requests to generate a clock hour.
-             */
-            hourly: number;
-            /**
-             * Format: int32
-             * @description Outputs in the making at once.
-             */
-            concurrent: number;
-            /**
-             * Format: int32
-             * @description Of those, how many may be videos.
-             */
-            concurrent_videos: number;
         };
         /** @description What a new link is to be. */
         NewLink: {
@@ -1866,19 +1648,6 @@ export interface components {
             bytes: number;
             /** @description Its SHA-256, 64 lower-case hexadecimal digits. */
             sha256: string;
-        };
-        /** @description Requests to the provider that are not over. */
-        OpenNow: {
-            /**
-             * Format: int64
-             * @description As counted within the last minute, and all accepted since.
-             */
-            calls: number;
-            /**
-             * Format: int32
-             * @description Nothing more is accepted beyond it.
-             */
-            limit: number;
         };
         /**
          * @description What a link opens.
@@ -1990,6 +1759,19 @@ export interface components {
             /** @description For people. */
             message: string;
         };
+        /** @description What was begun. */
+        RedriveView: {
+            /**
+             * @description Of which queue.
+             * @example tasks
+             */
+            queue: string;
+            /**
+             * Format: int64
+             * @description How many dead letters there were, nearly.
+             */
+            messages: number;
+        };
         /**
          * @description What somebody may do beyond their own things.
          * @enum {string}
@@ -2030,11 +1812,6 @@ export interface components {
             /** @description The value it must have. */
             equals: unknown;
         };
-        /**
-         * @description Whether somebody may use the system at all. Checked on every request.
-         * @enum {string}
-         */
-        Status: "active" | "suspended" | "deleting";
         /** @description A text. */
         TextInput: {
             /** @description Whether the model can't do without. */
@@ -2168,75 +1945,6 @@ export interface components {
              */
             remaining: number;
         };
-        /** @description A person with what they used. */
-        UserDetails: components["schemas"]["UserView"] & {
-            /** @description The last 24 months in which they used something, newest first. */
-            usage: components["schemas"]["UserMonth"][];
-            /**
-             * Format: int32
-             * @description Calls of theirs that are at the provider now.
-             */
-            running: number;
-        };
-        /** @description When somebody's account ends. */
-        UserLeaving: {
-            /**
-             * Format: date-time
-             * @description Until then the deletion can be called off, by `PATCH` with the status `active`.
-             */
-            deletes_at: string;
-        };
-        /** @description What somebody used in a month (UTC). */
-        UserMonth: {
-            /** @example 2026-11 */
-            month: string;
-            /**
-             * Format: int32
-             * @description Charged.
-             */
-            units: number;
-            /**
-             * Format: int32
-             * @description Set aside for what is under way.
-             */
-            reserved: number;
-            /** @description Paid to the provider for what was delivered. */
-            spend: components["schemas"]["Money"];
-        };
-        /** @description What to change; what is left out stays. */
-        UserPatch: {
-            status?: components["schemas"]["Access"] | null;
-            role?: components["schemas"]["Role"] | null;
-            limits?: components["schemas"]["NewLimits"] | null;
-        };
-        /** @description A person, as admins see them. */
-        UserView: {
-            /** @description Ours. */
-            id: string;
-            /** @description As the issuer last said. Two people may have the same one. */
-            email: string;
-            /** @description As the issuer last said. */
-            name: string;
-            /** @description An address at the sign-in issuer, or null. */
-            picture?: string | null;
-            role: components["schemas"]["Role"];
-            status: components["schemas"]["Status"];
-            /**
-             * Format: date-time
-             * @description When everything of theirs is deleted; null unless the status is `deleting`.
-             */
-            deletes_at?: string | null;
-            /**
-             * Format: date-time
-             * @description First seen.
-             */
-            created_at: string;
-            /** Format: date-time */
-            last_sign_in_at: string;
-            limits?: components["schemas"]["LimitsView"] | null;
-            /** @description What holds. */
-            effective_limits: components["schemas"]["LimitsView"];
-        };
         /**
          * @description The JSON type of a parameter's values.
          * @enum {string}
@@ -2254,6 +1962,14 @@ export interface components {
             /** @description For people. */
             message: string;
         };
+        /** @description What verifies webhooks. */
+        WebhookSecret: {
+            /**
+             * @description As libraries for Standard Webhooks take it.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2263,14 +1979,9 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    list_audit: {
+    list_dead_letters: {
         parameters: {
             query?: {
-                /**
-                 * @description A month (UTC); this one when it is left out.
-                 * @example 2026-11
-                 */
-                month?: string;
                 /** @description How many items at most. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -2287,7 +1998,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List_AuditLineView"];
+                    "application/json": components["schemas"]["List_DeadLettersView"];
                 };
             };
             /** @description What went wrong; `code` is stable. */
@@ -2301,143 +2012,12 @@ export interface operations {
             };
         };
     };
-    get_generation_state: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["GenerationState"];
-                };
-            };
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    change_generation_state: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["GenerationChange"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["GenerationState"];
-                };
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_users: {
-        parameters: {
-            query?: {
-                /** @description How the e-mail address or the name begins, in any case; without it, everybody, the newest first. */
-                q?: string;
-                /** @description How many items at most. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["List_UserView"];
-                };
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_user: {
+    redrive_dead_letters: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UserDetails"];
-                };
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_user: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
+                queue: string;
             };
             cookie?: never;
         };
@@ -2448,41 +2028,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UserLeaving"];
-                };
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    change_user: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UserPatch"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["UserDetails"];
+                    "application/json": components["schemas"]["RedriveView"];
                 };
             };
             /** @description What went wrong; `code` is stable. */
@@ -2704,97 +2250,6 @@ export interface operations {
             };
         };
     };
-    list_exports: {
-        parameters: {
-            query?: {
-                /** @description How many items at most. */
-                limit?: number;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["List_ExportView"];
-                };
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_export: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExportView"];
-                };
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_export: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExportView"];
-                };
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     list_generations: {
         parameters: {
             query?: {
@@ -2845,6 +2300,10 @@ export interface operations {
         responses: {
             202: {
                 headers: {
+                    /** @description What is left of each limit (`r`), and for how many seconds (`t`). */
+                    RateLimit?: string;
+                    /** @description The limits (`q`) and their windows in seconds (`w`). */
+                    "RateLimit-Policy"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3002,6 +2461,10 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
+                /** @description Only lines whose units count against this month, `2026-11`. */
+                month?: string;
+                /** @description Only lines about this generation. */
+                generation_id?: string;
             };
             header?: never;
             path?: never;
@@ -3230,35 +2693,7 @@ export interface operations {
             };
         };
     };
-    delete_me: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Leaving"];
-                };
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    restore_me: {
+    get_webhook_secret: {
         parameters: {
             query?: never;
             header?: never;
@@ -3272,7 +2707,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Me"];
+                    "application/json": components["schemas"]["WebhookSecret"];
                 };
             };
             /** @description What went wrong; `code` is stable. */
