@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything privileged that was done in a month, newest first. */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/dead-letters": {
         parameters: {
             query?: never;
@@ -42,6 +59,51 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** People by the beginning of their e-mail address or name; without one, the newest first. */
+        get: operations["list_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A person, and what they used. */
+        get: operations["get_user"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete somebody with everything that is theirs.
+         * @description They are out from their next request on, and can't come back by themselves; everything is deleted after a day. Doing it again
+         *     changes nothing.
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        /**
+         * Suspend or let in again, make or unmake an admin, grant limits.
+         * @description All of it or nothing, with a line in the audit log for each thing that changes. It holds from the person's next request.
+         *     Nobody changes their own role or status: another admin or an operator does. `active` also calls a deletion off, while nothing
+         *     has been deleted yet.
+         */
+        patch: operations["change_user"];
         trace?: never;
     };
     "/api/v1/assets": {
@@ -112,6 +174,45 @@ export interface paths {
         put?: never;
         /** Takes an asset out of the trash. Doing it again does nothing. */
         post: operations["restore_asset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** My exports, newest first. */
+        get: operations["list_exports"];
+        put?: never;
+        /**
+         * Export everything of mine.
+         * @description A zip with all originals, a record of each, generations, ledger, links and profile as JSON, and a page that shows all of it without
+         *     a network. It is written in the background; follow it at `Location`. One at a time, three a day; it can be had for a week.
+         */
+        post: operations["create_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An export of mine. 410 once it has expired. */
+        get: operations["get_export"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -296,12 +397,38 @@ export interface paths {
         };
         /**
          * Show my profile, limits and usage.
-         * @description A browser also gets the cookies that open its media, for an hour at most: repeat the call before that. `RateLimit` says what is
-         *     left of each limit, as with every request to generate.
+         * @description A browser also gets the cookies that open its media, for an hour at most: repeat the call before that. Somebody whose account
+         *     is about to be deleted may still call this, to see until when it can be restored. `RateLimit` says what is left of each limit, as
+         *     with every request to generate.
          */
         get: operations["get_me"];
         put?: never;
         post?: never;
+        /**
+         * Delete my account and everything in it.
+         * @description Sessions end and links answer 410 at once, what is in the making is stopped, and after a day everything is deleted. Until then,
+         *     signing in again leads to an account that can only be looked at (`GET /api/v1/me`), restored, or left again.
+         */
+        delete: operations["delete_me"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/me/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore my account while it is about to be deleted.
+         * @description 409 when it isn't, or when it is too late. 403 when an administrator wants it deleted.
+         */
+        post: operations["restore_me"];
         delete?: never;
         options?: never;
         head?: never;
@@ -531,7 +658,7 @@ export interface paths {
         /**
          * Come back from the issuer.
          * @description Begins a session and leads to where the sign-in began. What went wrong is said at `/?problem=<code>`: `sign-in-expired`,
-         *     `sign-in-cancelled`, `sign-in-failed`, `email-unverified`, `email-domain`, `suspended`, `deleting`, `unavailable`.
+         *     `sign-in-cancelled`, `sign-in-failed`, `email-unverified`, `email-domain`, `suspended`, `unavailable`.
          */
         get: operations["finish_sign_in"];
         put?: never;
@@ -707,6 +834,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description What an admin may say about somebody's access. Deleting has ways of its own, in and out.
+         * @enum {string}
+         */
+        Access: "active" | "suspended";
         /** @description An image or a video in the library. */
         Asset: {
             /** @description Its name. */
@@ -759,6 +891,34 @@ export interface components {
             alt_text?: string | null;
             /** @description Marks it, or not. */
             favourite?: boolean | null;
+        };
+        /** @description A privileged act. */
+        AuditLineView: {
+            /** @description Its own name. */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description `user:{id}`, `operator` or `worker`. */
+            actor: string;
+            /**
+             * @description What was done.
+             * @example user.status
+             */
+            act: string;
+            /**
+             * @description To what.
+             * @example user:0190163d8694739baea5966c26f8ad91
+             */
+            target: string;
+            /** @description As it was. */
+            before: Record<string, never>;
+            /** @description As it was from then on. */
+            after: Record<string, never>;
+            /** @description Names the request in the logs; null for an operator's command. */
+            request_id?: string | null;
         };
         /** @description Telling a client's own address that a request is over. */
         Callback: {
@@ -852,6 +1012,40 @@ export interface components {
              * @description Of the monthly limit.
              */
             units: number;
+        };
+        /**
+         * @description How far an export is.
+         * @enum {string}
+         */
+        ExportState: "queued" | "running" | "ready" | "failed";
+        /** @description An export of everything of mine. */
+        ExportView: {
+            id: string;
+            state: components["schemas"]["ExportState"];
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was ready or given up.
+             */
+            finished_at?: string | null;
+            /**
+             * Format: date-time
+             * @description From then on it can't be had any more.
+             */
+            expires_at?: string | null;
+            /**
+             * Format: int64
+             * @description Of the zip, once it is ready.
+             */
+            bytes?: number | null;
+            /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
+            url?: string | null;
+            /** @description Why it failed. */
+            reason?: string | null;
         };
         /** @description One complaint about one field. */
         FieldError: {
@@ -968,6 +1162,14 @@ export interface components {
             start_frame?: components["schemas"]["FileInput"] | null;
             end_frame?: components["schemas"]["FileInput"] | null;
         };
+        /** @description When the account ends. */
+        Leaving: {
+            /**
+             * Format: date-time
+             * @description Until then it can be restored.
+             */
+            deletes_at: string;
+        };
         /** @description A line of the ledger. */
         LedgerLineView: {
             /**
@@ -1011,7 +1213,7 @@ export interface components {
             /** @description What came of it, as far as the records know: why the call ended, or the video has no poster. */
             last_error?: string | null;
         };
-        /** @description What I may do. */
+        /** @description What somebody may do. */
         LimitsView: {
             /**
              * Format: int32
@@ -1164,6 +1366,39 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
+        List_AuditLineView: {
+            /** @description At most `limit` of them; fewer don't mean that there are no more. */
+            items: {
+                /** @description Its own name. */
+                id: string;
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                at: string;
+                /** @description `user:{id}`, `operator` or `worker`. */
+                actor: string;
+                /**
+                 * @description What was done.
+                 * @example user.status
+                 */
+                act: string;
+                /**
+                 * @description To what.
+                 * @example user:0190163d8694739baea5966c26f8ad91
+                 */
+                target: string;
+                /** @description As it was. */
+                before: Record<string, never>;
+                /** @description As it was from then on. */
+                after: Record<string, never>;
+                /** @description Names the request in the logs; null for an operator's command. */
+                request_id?: string | null;
+            }[];
+            /** @description For the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
         List_DeadLettersView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
             items: {
@@ -1184,6 +1419,40 @@ export interface components {
                 oldest_at?: string | null;
                 /** @description Ten at most, the oldest first. */
                 letters: components["schemas"]["LetterView"][];
+            }[];
+            /** @description For the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_ExportView: {
+            /** @description At most `limit` of them; fewer don't mean that there are no more. */
+            items: {
+                id: string;
+                state: components["schemas"]["ExportState"];
+                /**
+                 * Format: date-time
+                 * @description When it was asked for.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it was ready or given up.
+                 */
+                finished_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description From then on it can't be had any more.
+                 */
+                expires_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Of the zip, once it is ready.
+                 */
+                bytes?: number | null;
+                /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
+                url?: string | null;
+                /** @description Why it failed. */
+                reason?: string | null;
             }[];
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
@@ -1422,6 +1691,39 @@ export interface components {
             /** @description For the next page; null at the end. */
             next_cursor?: string | null;
         };
+        /** @description A page of a list. */
+        List_UserView: {
+            /** @description At most `limit` of them; fewer don't mean that there are no more. */
+            items: {
+                /** @description Ours. */
+                id: string;
+                /** @description As the issuer last said. Two people may have the same one. */
+                email: string;
+                /** @description As the issuer last said. */
+                name: string;
+                /** @description An address at the sign-in issuer, or null. */
+                picture?: string | null;
+                role: components["schemas"]["Role"];
+                status: components["schemas"]["Status"];
+                /**
+                 * Format: date-time
+                 * @description When everything of theirs is deleted; null unless the status is `deleting`.
+                 */
+                deletes_at?: string | null;
+                /**
+                 * Format: date-time
+                 * @description First seen.
+                 */
+                created_at: string;
+                /** Format: date-time */
+                last_sign_in_at: string;
+                limits?: components["schemas"]["LimitsView"] | null;
+                /** @description What holds. */
+                effective_limits: components["schemas"]["LimitsView"];
+            }[];
+            /** @description For the next page; null at the end. */
+            next_cursor?: string | null;
+        };
         /** @description My profile. */
         Me: {
             id: string;
@@ -1430,6 +1732,13 @@ export interface components {
             /** @description An address at the sign-in issuer, or null. */
             picture?: string | null;
             role: components["schemas"]["Role"];
+            /** @description `active`, or `deleting` while the account can still be restored. */
+            status: components["schemas"]["Status"];
+            /**
+             * Format: date-time
+             * @description When everything is deleted; null unless the status is `deleting`.
+             */
+            deletes_at?: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: date-time */
@@ -1602,6 +1911,34 @@ export interface components {
             start_frame?: string | null;
             /** @description The id of an upload or asset. */
             end_frame?: string | null;
+        };
+        /** @description Limits of one's own; each at most 1,000,000. */
+        NewLimits: {
+            /**
+             * Format: int32
+             * @description Units a calendar month (UTC).
+             */
+            monthly: number;
+            /**
+             * Format: int32
+             * @description Outputs a calendar day (UTC).
+             */
+            daily: number;
+            /**
+             * Format: int32
+             * @description Requests to generate a clock hour.
+             */
+            hourly: number;
+            /**
+             * Format: int32
+             * @description Outputs in the making at once.
+             */
+            concurrent: number;
+            /**
+             * Format: int32
+             * @description Of those, how many may be videos.
+             */
+            concurrent_videos: number;
         };
         /** @description What a new link is to be. */
         NewLink: {
@@ -1812,6 +2149,11 @@ export interface components {
             /** @description The value it must have. */
             equals: unknown;
         };
+        /**
+         * @description Whether somebody may use the system at all. Checked on every request.
+         * @enum {string}
+         */
+        Status: "active" | "suspended" | "deleting";
         /** @description A text. */
         TextInput: {
             /** @description Whether the model can't do without. */
@@ -1945,6 +2287,75 @@ export interface components {
              */
             remaining: number;
         };
+        /** @description A person with what they used. */
+        UserDetails: components["schemas"]["UserView"] & {
+            /** @description The last 24 months in which they used something, newest first. */
+            usage: components["schemas"]["UserMonth"][];
+            /**
+             * Format: int32
+             * @description Calls of theirs that are at the provider now.
+             */
+            running: number;
+        };
+        /** @description When somebody's account ends. */
+        UserLeaving: {
+            /**
+             * Format: date-time
+             * @description Until then the deletion can be called off, by `PATCH` with the status `active`.
+             */
+            deletes_at: string;
+        };
+        /** @description What somebody used in a month (UTC). */
+        UserMonth: {
+            /** @example 2026-11 */
+            month: string;
+            /**
+             * Format: int32
+             * @description Charged.
+             */
+            units: number;
+            /**
+             * Format: int32
+             * @description Set aside for what is under way.
+             */
+            reserved: number;
+            /** @description Paid to the provider for what was delivered. */
+            spend: components["schemas"]["Money"];
+        };
+        /** @description What to change; what is left out stays. */
+        UserPatch: {
+            status?: components["schemas"]["Access"] | null;
+            role?: components["schemas"]["Role"] | null;
+            limits?: components["schemas"]["NewLimits"] | null;
+        };
+        /** @description A person, as admins see them. */
+        UserView: {
+            /** @description Ours. */
+            id: string;
+            /** @description As the issuer last said. Two people may have the same one. */
+            email: string;
+            /** @description As the issuer last said. */
+            name: string;
+            /** @description An address at the sign-in issuer, or null. */
+            picture?: string | null;
+            role: components["schemas"]["Role"];
+            status: components["schemas"]["Status"];
+            /**
+             * Format: date-time
+             * @description When everything of theirs is deleted; null unless the status is `deleting`.
+             */
+            deletes_at?: string | null;
+            /**
+             * Format: date-time
+             * @description First seen.
+             */
+            created_at: string;
+            /** Format: date-time */
+            last_sign_in_at: string;
+            limits?: components["schemas"]["LimitsView"] | null;
+            /** @description What holds. */
+            effective_limits: components["schemas"]["LimitsView"];
+        };
         /**
          * @description The JSON type of a parameter's values.
          * @enum {string}
@@ -1979,6 +2390,44 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_audit: {
+        parameters: {
+            query?: {
+                /**
+                 * @description A month (UTC); this one when it is left out.
+                 * @example 2026-11
+                 */
+                month?: string;
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_AuditLineView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_dead_letters: {
         parameters: {
             query?: {
@@ -2029,6 +2478,135 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RedriveView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description How the e-mail address or the name begins, in any case; without it, everybody, the newest first. */
+                q?: string;
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_UserView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDetails"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserLeaving"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserPatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDetails"];
                 };
             };
             /** @description What went wrong; `code` is stable. */
@@ -2237,6 +2815,97 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Asset"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_exports: {
+        parameters: {
+            query?: {
+                /** @description How many items at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ExportView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportView"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportView"];
                 };
             };
             /** @description What went wrong; `code` is stable. */
@@ -2666,6 +3335,62 @@ export interface operations {
         };
     };
     get_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Leaving"];
+                };
+            };
+            /** @description What went wrong; `code` is stable. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_me: {
         parameters: {
             query?: never;
             header?: never;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { UsageMonth } from "../api/types";
 import { monthBefore, monthsOf, roundAbove } from "./months";
 
-const of = (month: string, units: number): UsageMonth => ({ month, units, reserved: 0, spend: { amount: "0", currency: "USD" }, models: [] });
+const of = (month: string, units: number): UsageMonth => ({ month, units, reserved: 0, spend: { amount: "0", currency: "USD" }, models: [], days: [] });
 
 describe("months", () => {
   test("a year ends in December", () => {

@@ -27,7 +27,7 @@ export function monthsOf(listed: readonly UsageMonth[], present: string, { least
   const months: UsageMonth[] = [];
   const goesOn = (month: string) => months.length < least || (month >= first && months.length < most);
   for (let month = present < first ? first : present; goesOn(month); month = monthBefore(month)) {
-    const empty: UsageMonth = { month, units: 0, reserved: 0, spend: { amount: "0.00", currency: "USD" }, models: [] };
+    const empty: UsageMonth = { month, units: 0, reserved: 0, spend: { amount: "0.00", currency: "USD" }, models: [], days: [] };
     months.unshift(known.get(month) ?? empty);
   }
   return months;
