@@ -73,4 +73,14 @@ export async function leaving(world) {
     await page.getByRole("region", { name: "Latest results" }).getByText("A quick fox in the snow").waitFor();
     assert.equal((await page.request.get("/api/v1/me").then((answer) => answer.json())).status, "active");
   });
+
+  await world.step("the webhook secret is hidden until it is asked for", async () => {
+    await page.goto("/settings");
+    const secrets = section("Webhook secret");
+    await secrets.getByRole("button", { name: /^Show/ }).click();
+    const secret = await secrets.getByLabel("Webhook secret", { exact: true }).inputValue();
+    assert.match(secret, /^whsec_[A-Za-z0-9+/=]{20,}$/);
+    await secrets.getByRole("button", { name: /^Hide/ }).click();
+    assert.equal((await page.content()).includes(secret), false);
+  });
 }
