@@ -61,6 +61,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/generation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Generating as a whole. */
+        get: operations["get_generation_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Pauses generating, or lets it go on.
+         * @description While it is paused, requests to generate are answered with 503, what waits stays in line, and what the provider has already is
+         *     delivered. Everything else works.
+         */
+        patch: operations["change_generation_state"];
+        trace?: never;
+    };
     "/api/v1/admin/users": {
         parameters: {
             query?: never;
@@ -236,6 +258,7 @@ export interface paths {
          * Generates.
          * @description Accepting reserves the units and nothing else; what reaches the library is charged, the rest is given back. `Idempotency-Key`
          *     (1 to 255 visible characters) is required and remembered for 24 hours: the same key with the same body is the same generation.
+         *     While the provider can't be used, generating is paused, or everybody's limit is reached, the answer is 503 and nothing is reserved.
          *     Pictures are named by the ids of completed uploads and of images in the library; they are looked at before anything is reserved.
          *     Every answer says in `RateLimit` what is left after it: of the requests of the hour, the outputs of the day, the units of the month.
          */
@@ -841,35 +864,8 @@ export interface components {
         Access: "active" | "suspended";
         /** @description An image or a video in the library. */
         Asset: {
-            /** @description Its name. */
-            id: string;
-            /**
-             * @description `image` or `video`.
-             * @example image
-             */
-            kind: string;
-            /** @description The original. */
-            media: components["schemas"]["MediaView"];
-            /** @description Smallest first; empty until a video's poster is made. */
-            thumbnails: components["schemas"]["ThumbnailView"][];
-            /** @description A thumbhash in base64. */
-            placeholder?: string | null;
-            /** @description The model that made it. */
-            model: string;
-            /** @description What was asked for. */
-            prompt?: string | null;
-            /** @description By the model's parameter names. */
-            parameters: Record<string, never>;
-            /** @description The request it came from. */
-            generation_id: string;
-            /** @description The asset it was made from. */
-            parent_id?: string | null;
             /** @description The owner's. */
-            title?: string | null;
-            /** @description The owner's. */
-            alt_text?: string | null;
-            /** @description Marked by the owner. */
-            favourite: boolean;
+            alt_text: string | null;
             /** @description Ids of the collections it is in. */
             collections: string[];
             /**
@@ -881,66 +877,108 @@ export interface components {
              * Format: date-time
              * @description When it went to the trash.
              */
-            deleted_at?: string | null;
+            deleted_at: string | null;
+            /** @description Marked by the owner. */
+            favourite: boolean;
+            /** @description The request it came from. */
+            generation_id: string;
+            /** @description Its name. */
+            id: string;
+            /**
+             * @description `image` or `video`.
+             * @example image
+             */
+            kind: string;
+            /** @description The original. */
+            media: components["schemas"]["MediaView"];
+            /** @description The model that made it. */
+            model: string;
+            /** @description By the model's parameter names. */
+            parameters: Record<string, never>;
+            /** @description The asset it was made from. */
+            parent_id: string | null;
+            /** @description A thumbhash in base64. */
+            placeholder: string | null;
+            /** @description What was asked for. */
+            prompt: string | null;
+            /** @description Smallest first; empty until a video's poster is made. */
+            thumbnails: components["schemas"]["ThumbnailView"][];
+            /** @description The owner's. */
+            title: string | null;
         };
         /** @description What an owner may change; absent fields stay as they are, null removes a text. */
         AssetChange: {
-            /** @description At most 200 characters. */
-            title?: string | null;
             /** @description What is to be seen, for those who can't; at most 1000 characters. */
             alt_text?: string | null;
             /** @description Marks it, or not. */
             favourite?: boolean | null;
+            /** @description At most 200 characters. */
+            title?: string | null;
         };
         /** @description A privileged act. */
         AuditLineView: {
-            /** @description Its own name. */
-            id: string;
-            /**
-             * Format: date-time
-             * @description When.
-             */
-            at: string;
-            /** @description `user:{id}`, `operator` or `worker`. */
-            actor: string;
             /**
              * @description What was done.
              * @example user.status
              */
             act: string;
+            /** @description `user:{id}`, `operator` or `worker`. */
+            actor: string;
+            /** @description As it was from then on. */
+            after: Record<string, never>;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description As it was. */
+            before: Record<string, never>;
+            /** @description Its own name. */
+            id: string;
+            /** @description Names the request in the logs; null for an operator's command. */
+            request_id: string | null;
             /**
              * @description To what.
              * @example user:0190163d8694739baea5966c26f8ad91
              */
             target: string;
-            /** @description As it was. */
-            before: Record<string, never>;
-            /** @description As it was from then on. */
-            after: Record<string, never>;
-            /** @description Names the request in the logs; null for an operator's command. */
-            request_id?: string | null;
+        };
+        /** @description How the provider is doing. */
+        BreakerNow: {
+            /** @description `account-locked` or `account-refused` when our account is why. */
+            account: string | null;
+            /**
+             * @description `closed` when all is well, `open` while it is left alone, `half-open` while one request tries.
+             * @example closed
+             */
+            state: string;
+            /**
+             * Format: date-time
+             * @description When it is tried again.
+             */
+            until: string | null;
         };
         /** @description Telling a client's own address that a request is over. */
         Callback: {
-            /** @description The `callback_url` of the request. */
-            url: string;
-            /** @description `pending` until the address has answered 2xx (`delivered`), or 410, or nothing useful for a day (`failed`). */
-            state: components["schemas"]["CallbackState"];
             /**
              * Format: int32
              * @description How often it was tried.
              */
             attempts: number;
             /**
-             * Format: int32
-             * @description What the address answered last, if it did.
-             */
-            last_status?: number | null;
-            /**
              * Format: date-time
              * @description When it was tried last.
              */
-            last_attempt_at?: string | null;
+            last_attempt_at: string | null;
+            /**
+             * Format: int32
+             * @description What the address answered last, if it did.
+             */
+            last_status: number | null;
+            /** @description `pending` until the address has answered 2xx (`delivered`), or 410, or nothing useful for a day (`failed`). */
+            state: components["schemas"]["CallbackState"];
+            /** @description The `callback_url` of the request. */
+            url: string;
         };
         /**
          * @description How far it is.
@@ -949,10 +987,10 @@ export interface components {
         CallbackState: "pending" | "delivered" | "failed";
         /** @description One allowed value. */
         Choice: {
-            /** @description What is sent. */
-            value: unknown;
             /** @description What people read. */
             label: string;
+            /** @description What is sent. */
+            value: unknown;
         };
         /**
          * @description How the form asks for a parameter.
@@ -961,35 +999,43 @@ export interface components {
         Control: "aspect" | "slider" | "select" | "number" | "text" | "toggle" | "seed";
         /** @description What a new token is to be. */
         CreateToken: {
-            /** @description 1 to 60 characters, for the list. */
-            name: string;
-            /** @description At least one; `admin` only for admins. */
-            scopes: components["schemas"]["Scope"][];
             /**
              * Format: date-time
              * @description In the future; without it the token doesn't expire.
              */
             expires_at?: string | null;
+            /** @description 1 to 60 characters, for the list. */
+            name: string;
+            /** @description At least one; `admin` only for admins. */
+            scopes: components["schemas"]["Scope"][];
+        };
+        /** @description What all users together have set aside today. */
+        DailySpend: {
+            /**
+             * @description The day in UTC.
+             * @example 2026-11-23
+             */
+            date: string;
+            limit: components["schemas"]["Money"] | null;
+            /** @description What was accepted; what failed since is not taken off, as it may have been billed. */
+            reserved: components["schemas"]["Money"];
         };
         /** @description What was asked for on one day (UTC) and reached the library, whenever that was. */
         DayUsage: {
             /** @description `2026-11-23`. */
             date: string;
+            /** @description Paid to the provider for what was delivered. */
+            spend: components["schemas"]["Money"];
             /**
              * Format: int32
              * @description Charged.
              */
             units: number;
-            /** @description Paid to the provider for what was delivered. */
-            spend: components["schemas"]["Money"];
         };
         /** @description What a queue's function failed to deal with, five times. */
         DeadLettersView: {
-            /**
-             * @description `results`, `videos` or `tasks`.
-             * @example tasks
-             */
-            queue: string;
+            /** @description Ten at most, the oldest first. */
+            letters: components["schemas"]["LetterView"][];
             /**
              * Format: int64
              * @description How many, nearly: queues count approximately.
@@ -999,9 +1045,12 @@ export interface components {
              * Format: date-time
              * @description When the oldest of `letters` was sent first.
              */
-            oldest_at?: string | null;
-            /** @description Ten at most, the oldest first. */
-            letters: components["schemas"]["LetterView"][];
+            oldest_at: string | null;
+            /**
+             * @description `results`, `videos` or `tasks`.
+             * @example tasks
+             */
+            queue: string;
         };
         /** @description What a request would cost. */
         Estimate: {
@@ -1020,8 +1069,11 @@ export interface components {
         ExportState: "queued" | "running" | "ready" | "failed";
         /** @description An export of everything of mine. */
         ExportView: {
-            id: string;
-            state: components["schemas"]["ExportState"];
+            /**
+             * Format: int64
+             * @description Of the zip, once it is ready.
+             */
+            bytes: number | null;
             /**
              * Format: date-time
              * @description When it was asked for.
@@ -1029,49 +1081,57 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was ready or given up.
-             */
-            finished_at?: string | null;
-            /**
-             * Format: date-time
              * @description From then on it can't be had any more.
              */
-            expires_at?: string | null;
+            expires_at: string | null;
             /**
-             * Format: int64
-             * @description Of the zip, once it is ready.
+             * Format: date-time
+             * @description When it was ready or given up.
              */
-            bytes?: number | null;
-            /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
-            url?: string | null;
+            finished_at: string | null;
+            id: string;
             /** @description Why it failed. */
-            reason?: string | null;
+            reason: string | null;
+            state: components["schemas"]["ExportState"];
+            /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
+            url: string | null;
         };
         /** @description One complaint about one field. */
         FieldError: {
-            /** @description The field's path, `inputs.prompt` or `ids[3]`. */
-            field: string;
             /** @description Stable, in kebab case: `required`, `too-long`, `unknown`. */
             code: string;
+            /** @description The field's path, `inputs.prompt` or `ids[3]`. */
+            field: string;
             /** @description For people. */
             message: string;
         };
         /** @description One image with a role. */
         FileInput: {
-            /** @description Whether the model can't do without. */
-            required: boolean;
             /** @description The label of the field. */
             label: string;
+            /** @description Whether the model can't do without. */
+            required: boolean;
         };
         /** @description A request for one or more outputs. */
         Generation: {
+            /** @description What is in the library so far. */
+            assets: components["schemas"]["Asset"][];
+            callback: components["schemas"]["Callback"] | null;
+            /**
+             * Format: date-time
+             * @description When it was accepted.
+             */
+            created_at: string;
+            error: components["schemas"]["GenerationErrorView"] | null;
+            /**
+             * Format: date-time
+             * @description When its last output was settled.
+             */
+            finished_at: string | null;
             /** @description Its name. */
             id: string;
-            /**
-             * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
-             * @example running
-             */
-            state: string;
+            /** @description As they were asked for. */
+            inputs: Record<string, never>;
             /** @description The model. */
             model: string;
             /**
@@ -1079,31 +1139,27 @@ export interface components {
              * @description How many outputs were asked for.
              */
             outputs: number;
-            progress?: components["schemas"]["ProgressView"] | null;
-            /** @description As they were asked for. */
-            inputs: Record<string, never>;
             /** @description As they were asked for. */
             parameters: Record<string, never>;
-            /** @description What is in the library so far. */
-            assets: components["schemas"]["Asset"][];
-            /** @description About outputs that failed while others worked. */
-            warnings: components["schemas"]["WarningView"][];
-            error?: components["schemas"]["GenerationErrorView"] | null;
-            /** @description Of the monthly limit. */
-            units: components["schemas"]["UnitsView"];
             /** @description In money. */
             price: components["schemas"]["GenerationPrice"];
-            callback?: components["schemas"]["Callback"] | null;
+            progress: components["schemas"]["ProgressView"] | null;
             /**
-             * Format: date-time
-             * @description When it was accepted.
+             * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
+             * @example running
              */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When its last output was settled.
-             */
-            finished_at?: string | null;
+            state: string;
+            /** @description Of the monthly limit. */
+            units: components["schemas"]["UnitsView"];
+            /** @description About outputs that failed while others worked. */
+            warnings: components["schemas"]["WarningView"][];
+        };
+        /** @description A change of it. */
+        GenerationChange: {
+            /** @description Whether to pause or to go on. */
+            paused: boolean;
+            /** @description Why, for users to read: 300 characters at most. */
+            reason?: string | null;
         };
         /** @description Why nothing was delivered. */
         GenerationErrorView: {
@@ -1114,53 +1170,66 @@ export interface components {
         };
         /** @description What a request costs. */
         GenerationPrice: {
+            actual: components["schemas"]["Money"] | null;
             /** @description Expected. */
             estimated: components["schemas"]["Money"];
-            actual?: components["schemas"]["Money"] | null;
+        };
+        /** @description Generating as a whole. */
+        GenerationState: {
+            /** @description The provider's. */
+            breaker: components["schemas"]["BreakerNow"];
+            /** @description Now. */
+            open: components["schemas"]["OpenNow"];
+            /** @description Nothing new is accepted, nothing that waits is started. */
+            paused: boolean;
+            /** @description Why; users read it. */
+            reason: string | null;
+            /** @description Today. */
+            spend: components["schemas"]["DailySpend"];
         };
         /** @description Whether the system answers. */
         Health: {
+            /** @description `local` or `aws`. */
+            home: string;
             /** @description Always `ok`: who can't say so doesn't answer. */
             status: string;
             /** @description Of the program. */
             version: string;
-            /** @description `local` or `aws`. */
-            home: string;
         };
         /** @description The information dialog. */
         Help: {
-            /** @description What it is. */
-            what: string;
-            /** @description What it is good for. */
-            use_cases: string[];
             /** @description How to get the best out of it. */
             tips: string[];
+            /** @description What it is good for. */
+            use_cases: string[];
+            /** @description What it is. */
+            what: string;
         };
         /** @description One or more images. */
         ImagesInput: {
-            /** @description Whether the model can't do without. */
-            required: boolean;
-            /**
-             * Format: int32
-             * @description At least so many when there are any.
-             */
-            min: number;
+            /** @description The label of the field. */
+            label: string;
             /**
              * Format: int32
              * @description At most so many.
              */
             max: number;
-            /** @description The label of the field. */
-            label: string;
+            /**
+             * Format: int32
+             * @description At least so many when there are any.
+             */
+            min: number;
+            /** @description Whether the model can't do without. */
+            required: boolean;
         };
         /** @description What a model takes; what it can't use is absent. */
         Inputs: {
-            prompt?: components["schemas"]["TextInput"] | null;
-            negative_prompt?: components["schemas"]["TextInput"] | null;
+            end_frame?: components["schemas"]["FileInput"] | null;
             images?: components["schemas"]["ImagesInput"] | null;
             mask?: components["schemas"]["FileInput"] | null;
+            negative_prompt?: components["schemas"]["TextInput"] | null;
+            prompt?: components["schemas"]["TextInput"] | null;
             start_frame?: components["schemas"]["FileInput"] | null;
-            end_frame?: components["schemas"]["FileInput"] | null;
         };
         /** @description When the account ends. */
         Leaving: {
@@ -1185,41 +1254,46 @@ export interface components {
              */
             kind: string;
             /**
-             * Format: int32
-             * @description How many. What was reserved and neither charged nor returned yet is under way.
+             * @description The month whose limit the units count against: that of the request, even when it ended in another one.
+             * @example 2026-11
              */
-            units: number;
+            month: string;
             /** @description In money: expected for what is reserved, billed for what is charged, nothing for what is returned. */
             price: components["schemas"]["Money"];
             /** @description In words. */
             reason: string;
             /**
-             * @description The month whose limit the units count against: that of the request, even when it ended in another one.
-             * @example 2026-11
+             * Format: int32
+             * @description How many. What was reserved and neither charged nor returned yet is under way.
              */
-            month: string;
+            units: number;
         };
         /** @description A message. */
         LetterView: {
+            /** @description What it asks for, by ids; null for what is no message of ours. */
+            about: Record<string, never> | null;
             /** @description As `message.id` in the log, where the line `message failed` says why. */
             id: string;
+            /** @description What came of it, as far as the records know: why the call ended, or the video has no poster. */
+            last_error: string | null;
             /**
              * Format: date-time
              * @description When it was sent first.
              */
-            sent_at?: string | null;
-            /** @description What it asks for, by ids; null for what is no message of ours. */
-            about?: Record<string, never> | null;
-            /** @description What came of it, as far as the records know: why the call ended, or the video has no poster. */
-            last_error?: string | null;
+            sent_at: string | null;
         };
         /** @description What somebody may do. */
         LimitsView: {
             /**
              * Format: int32
-             * @description Units a calendar month (UTC).
+             * @description Outputs in the making at once; more wait in line.
              */
-            monthly: number;
+            concurrent: number;
+            /**
+             * Format: int32
+             * @description Of those, how many may be videos.
+             */
+            concurrent_videos: number;
             /**
              * Format: int32
              * @description Outputs a calendar day (UTC).
@@ -1232,50 +1306,45 @@ export interface components {
             hourly: number;
             /**
              * Format: int32
-             * @description Outputs in the making at once; more wait in line.
+             * @description Units a calendar month (UTC).
              */
-            concurrent: number;
-            /**
-             * Format: int32
-             * @description Of those, how many may be videos.
-             */
-            concurrent_videos: number;
+            monthly: number;
         };
         /** @description A short link. */
         Link: {
-            /** @description The end of its address, by which it is named here. */
-            key: string;
-            /** @description What to pass on. */
-            url: string;
+            asset: components["schemas"]["Asset"] | null;
             /** @description What it shows. */
             asset_id: string;
-            asset?: components["schemas"]["Asset"] | null;
-            opens: components["schemas"]["Opens"];
-            /** @description Whether it opens anything now, and why not. */
-            state: components["schemas"]["LinkState"];
+            /** Format: date-time */
+            created_at: string;
             /** @description Switched on. */
             enabled: boolean;
             /**
              * Format: date-time
              * @description From then on it opens nothing.
              */
-            expires_at?: string | null;
+            expires_at: string | null;
+            /** @description Whether it asks for a password. */
+            has_password: boolean;
+            /** @description The end of its address, by which it is named here. */
+            key: string;
             /**
              * Format: int32
              * @description How often it may be opened.
              */
-            max_views?: number | null;
+            max_views: number | null;
+            /** @description Only I see it. */
+            note: string | null;
+            opens: components["schemas"]["Opens"];
+            /** @description Whether it opens anything now, and why not. */
+            state: components["schemas"]["LinkState"];
+            /** @description What to pass on. */
+            url: string;
             /**
              * Format: int32
              * @description How often it was opened.
              */
             views: number;
-            /** @description Whether it asks for a password. */
-            has_password: boolean;
-            /** @description Only I see it. */
-            note?: string | null;
-            /** Format: date-time */
-            created_at: string;
         };
         /** @description What may be changed; absent fields stay as they are, null removes. */
         LinkChange: {
@@ -1291,10 +1360,10 @@ export interface components {
              * @description More than it was opened already.
              */
             max_views?: number | null;
-            /** @description 4 to 128 characters. */
-            password?: string | null;
             /** @description At most 200 characters. */
             note?: string | null;
+            /** @description 4 to 128 characters. */
+            password?: string | null;
         };
         /** @description A day's visits. */
         LinkDay: {
@@ -1319,461 +1388,137 @@ export interface components {
         /** @description A page of a list. */
         List_Asset: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description Its name. */
-                id: string;
-                /**
-                 * @description `image` or `video`.
-                 * @example image
-                 */
-                kind: string;
-                /** @description The original. */
-                media: components["schemas"]["MediaView"];
-                /** @description Smallest first; empty until a video's poster is made. */
-                thumbnails: components["schemas"]["ThumbnailView"][];
-                /** @description A thumbhash in base64. */
-                placeholder?: string | null;
-                /** @description The model that made it. */
-                model: string;
-                /** @description What was asked for. */
-                prompt?: string | null;
-                /** @description By the model's parameter names. */
-                parameters: Record<string, never>;
-                /** @description The request it came from. */
-                generation_id: string;
-                /** @description The asset it was made from. */
-                parent_id?: string | null;
-                /** @description The owner's. */
-                title?: string | null;
-                /** @description The owner's. */
-                alt_text?: string | null;
-                /** @description Marked by the owner. */
-                favourite: boolean;
-                /** @description Ids of the collections it is in. */
-                collections: string[];
-                /**
-                 * Format: date-time
-                 * @description When it came into the library.
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it went to the trash.
-                 */
-                deleted_at?: string | null;
-            }[];
+            items: components["schemas"]["Asset"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_AuditLineView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description Its own name. */
-                id: string;
-                /**
-                 * Format: date-time
-                 * @description When.
-                 */
-                at: string;
-                /** @description `user:{id}`, `operator` or `worker`. */
-                actor: string;
-                /**
-                 * @description What was done.
-                 * @example user.status
-                 */
-                act: string;
-                /**
-                 * @description To what.
-                 * @example user:0190163d8694739baea5966c26f8ad91
-                 */
-                target: string;
-                /** @description As it was. */
-                before: Record<string, never>;
-                /** @description As it was from then on. */
-                after: Record<string, never>;
-                /** @description Names the request in the logs; null for an operator's command. */
-                request_id?: string | null;
-            }[];
+            items: components["schemas"]["AuditLineView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_DeadLettersView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /**
-                 * @description `results`, `videos` or `tasks`.
-                 * @example tasks
-                 */
-                queue: string;
-                /**
-                 * Format: int64
-                 * @description How many, nearly: queues count approximately.
-                 */
-                messages: number;
-                /**
-                 * Format: date-time
-                 * @description When the oldest of `letters` was sent first.
-                 */
-                oldest_at?: string | null;
-                /** @description Ten at most, the oldest first. */
-                letters: components["schemas"]["LetterView"][];
-            }[];
+            items: components["schemas"]["DeadLettersView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_ExportView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                id: string;
-                state: components["schemas"]["ExportState"];
-                /**
-                 * Format: date-time
-                 * @description When it was asked for.
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description When it was ready or given up.
-                 */
-                finished_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description From then on it can't be had any more.
-                 */
-                expires_at?: string | null;
-                /**
-                 * Format: int64
-                 * @description Of the zip, once it is ready.
-                 */
-                bytes?: number | null;
-                /** @description Where the zip is, once it is ready: whoever has the address can read it, for an hour. */
-                url?: string | null;
-                /** @description Why it failed. */
-                reason?: string | null;
-            }[];
+            items: components["schemas"]["ExportView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_Generation: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description Its name. */
-                id: string;
-                /**
-                 * @description `queued`, `running`, `storing`, `complete`, `failed`, `cancelled` or `unknown`.
-                 * @example running
-                 */
-                state: string;
-                /** @description The model. */
-                model: string;
-                /**
-                 * Format: int32
-                 * @description How many outputs were asked for.
-                 */
-                outputs: number;
-                progress?: components["schemas"]["ProgressView"] | null;
-                /** @description As they were asked for. */
-                inputs: Record<string, never>;
-                /** @description As they were asked for. */
-                parameters: Record<string, never>;
-                /** @description What is in the library so far. */
-                assets: components["schemas"]["Asset"][];
-                /** @description About outputs that failed while others worked. */
-                warnings: components["schemas"]["WarningView"][];
-                error?: components["schemas"]["GenerationErrorView"] | null;
-                /** @description Of the monthly limit. */
-                units: components["schemas"]["UnitsView"];
-                /** @description In money. */
-                price: components["schemas"]["GenerationPrice"];
-                callback?: components["schemas"]["Callback"] | null;
-                /**
-                 * Format: date-time
-                 * @description When it was accepted.
-                 */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description When its last output was settled.
-                 */
-                finished_at?: string | null;
-            }[];
+            items: components["schemas"]["Generation"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_LedgerLineView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /**
-                 * Format: date-time
-                 * @description When.
-                 */
-                at: string;
-                /** @description What it was for. */
-                generation_id: string;
-                /**
-                 * @description `reserved`, `charged` or `returned`.
-                 * @example charged
-                 */
-                kind: string;
-                /**
-                 * Format: int32
-                 * @description How many. What was reserved and neither charged nor returned yet is under way.
-                 */
-                units: number;
-                /** @description In money: expected for what is reserved, billed for what is charged, nothing for what is returned. */
-                price: components["schemas"]["Money"];
-                /** @description In words. */
-                reason: string;
-                /**
-                 * @description The month whose limit the units count against: that of the request, even when it ended in another one.
-                 * @example 2026-11
-                 */
-                month: string;
-            }[];
+            items: components["schemas"]["LedgerLineView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_Link: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description The end of its address, by which it is named here. */
-                key: string;
-                /** @description What to pass on. */
-                url: string;
-                /** @description What it shows. */
-                asset_id: string;
-                asset?: components["schemas"]["Asset"] | null;
-                opens: components["schemas"]["Opens"];
-                /** @description Whether it opens anything now, and why not. */
-                state: components["schemas"]["LinkState"];
-                /** @description Switched on. */
-                enabled: boolean;
-                /**
-                 * Format: date-time
-                 * @description From then on it opens nothing.
-                 */
-                expires_at?: string | null;
-                /**
-                 * Format: int32
-                 * @description How often it may be opened.
-                 */
-                max_views?: number | null;
-                /**
-                 * Format: int32
-                 * @description How often it was opened.
-                 */
-                views: number;
-                /** @description Whether it asks for a password. */
-                has_password: boolean;
-                /** @description Only I see it. */
-                note?: string | null;
-                /** Format: date-time */
-                created_at: string;
-            }[];
+            items: components["schemas"]["Link"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_ModelView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description What requests call it. */
-                id: string;
-                /** @description What people call it. */
-                name: string;
-                /** @description What it makes of what. */
-                kind: components["schemas"]["ModelKind"];
-                /** @description One sentence. */
-                summary: string;
-                /** @description The information dialog. */
-                help: components["schemas"]["Help"];
-                /** @description One or two words each. */
-                badges: string[];
-                /** @description What it takes; what it can't use is absent. */
-                inputs: components["schemas"]["Inputs"];
-                /** @description What can be set, in the order of the form. */
-                parameters: components["schemas"]["Parameter"][];
-                /** @description How many outputs one request may ask for. */
-                outputs: components["schemas"]["Outputs"];
-                /** @description The price at the defaults; an estimate says it for one request. */
-                price: components["schemas"]["PriceView"];
-                /**
-                 * Format: int32
-                 * @description What one output takes from the monthly limit.
-                 */
-                units: number;
-                /** @description Bounds that aren't part of the form. */
-                limits: components["schemas"]["ModelLimits"];
-            }[];
+            items: components["schemas"]["ModelView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_MonthUsage: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description `2026-11`. */
-                month: string;
-                /**
-                 * Format: int32
-                 * @description Charged.
-                 */
-                units: number;
-                /**
-                 * Format: int32
-                 * @description Set aside for what is under way.
-                 */
-                reserved: number;
-                /** @description Paid to the provider for what was delivered. */
-                spend: components["schemas"]["Money"];
-                /** @description By model, most units first. */
-                models: components["schemas"]["ModelUsage"][];
-                /** @description By day, the first first; days on which nothing was used are left out. */
-                days: components["schemas"]["DayUsage"][];
-            }[];
+            items: components["schemas"]["MonthUsage"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_SessionView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                id: string;
-                /**
-                 * @description Browser and system, as far as they say.
-                 * @example Firefox on Linux
-                 */
-                agent: string;
-                /** @description Whether it is the one that asks. */
-                current: boolean;
-                /** Format: date-time */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description To within five minutes.
-                 */
-                last_seen_at: string;
-                /**
-                 * Format: date-time
-                 * @description If it isn't used any more.
-                 */
-                ends_at: string;
-            }[];
+            items: components["schemas"]["SessionView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_TokenView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                id: string;
-                name: string;
-                scopes: components["schemas"]["Scope"][];
-                /** Format: date-time */
-                created_at: string;
-                /**
-                 * Format: date-time
-                 * @description From then on it is refused; null when it doesn't expire.
-                 */
-                expires_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description To within an hour; null when it was never used.
-                 */
-                last_used_at?: string | null;
-            }[];
+            items: components["schemas"]["TokenView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description A page of a list. */
         List_UserView: {
             /** @description At most `limit` of them; fewer don't mean that there are no more. */
-            items: {
-                /** @description Ours. */
-                id: string;
-                /** @description As the issuer last said. Two people may have the same one. */
-                email: string;
-                /** @description As the issuer last said. */
-                name: string;
-                /** @description An address at the sign-in issuer, or null. */
-                picture?: string | null;
-                role: components["schemas"]["Role"];
-                status: components["schemas"]["Status"];
-                /**
-                 * Format: date-time
-                 * @description When everything of theirs is deleted; null unless the status is `deleting`.
-                 */
-                deletes_at?: string | null;
-                /**
-                 * Format: date-time
-                 * @description First seen.
-                 */
-                created_at: string;
-                /** Format: date-time */
-                last_sign_in_at: string;
-                limits?: components["schemas"]["LimitsView"] | null;
-                /** @description What holds. */
-                effective_limits: components["schemas"]["LimitsView"];
-            }[];
+            items: components["schemas"]["UserView"][];
             /** @description For the next page; null at the end. */
-            next_cursor?: string | null;
+            next_cursor: string | null;
         };
         /** @description My profile. */
         Me: {
-            id: string;
-            email: string;
-            name: string;
-            /** @description An address at the sign-in issuer, or null. */
-            picture?: string | null;
-            role: components["schemas"]["Role"];
-            /** @description `active`, or `deleting` while the account can still be restored. */
-            status: components["schemas"]["Status"];
+            /** Format: date-time */
+            created_at: string;
             /**
              * Format: date-time
              * @description When everything is deleted; null unless the status is `deleting`.
              */
-            deletes_at?: string | null;
-            /** Format: date-time */
-            created_at: string;
+            deletes_at: string | null;
+            email: string;
+            id: string;
             /** Format: date-time */
             last_sign_in_at: string;
             limits: components["schemas"]["LimitsView"];
+            name: string;
+            /** @description An address at the sign-in issuer, or null. */
+            picture: string | null;
+            role: components["schemas"]["Role"];
+            /** @description `active`, or `deleting` while the account can still be restored. */
+            status: components["schemas"]["Status"];
             usage: components["schemas"]["Usage"];
         };
         /** @description A file of an asset. */
         MediaView: {
-            /** @description For a session a path that needs the media cookies, for a token an address signed for at most an hour. */
-            url: string;
-            /** @description From the decoded bytes. */
-            content_type: string;
-            /**
-             * Format: int32
-             * @description Pixels.
-             */
-            width: number;
-            /**
-             * Format: int32
-             * @description Pixels.
-             */
-            height: number;
             /**
              * Format: int64
              * @description Of the file.
              */
             bytes: number;
+            /** @description From the decoded bytes. */
+            content_type: string;
             /**
              * Format: int64
              * @description Of a video.
              */
-            duration_ms?: number | null;
+            duration_ms: number | null;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            height: number;
             /** @description Lower-case hexadecimal. */
             sha256: string;
+            /** @description For a session a path that needs the media cookies, for a token an address signed for at most an hour. */
+            url: string;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            width: number;
         };
         /**
          * @description What a model makes of what.
@@ -1789,56 +1534,56 @@ export interface components {
             deadline_ms: number;
             /**
              * Format: int32
-             * @description Pixels: images with a shorter side are refused.
-             */
-            min_side?: number | null;
-            /**
-             * Format: int32
              * @description Pixels: larger images are made smaller before they are sent.
              */
             max_side?: number | null;
+            /**
+             * Format: int32
+             * @description Pixels: images with a shorter side are refused.
+             */
+            min_side?: number | null;
         };
         /** @description What one model used in a month. */
         ModelUsage: {
             /** @description The model's id. */
             model: string;
+            /** @description Paid to the provider for what was delivered. */
+            spend: components["schemas"]["Money"];
             /**
              * Format: int32
              * @description Charged.
              */
             units: number;
-            /** @description Paid to the provider for what was delivered. */
-            spend: components["schemas"]["Money"];
         };
         /** @description An entry of `GET /api/v1/models`. */
         ModelView: {
-            /** @description What requests call it. */
-            id: string;
-            /** @description What people call it. */
-            name: string;
-            /** @description What it makes of what. */
-            kind: components["schemas"]["ModelKind"];
-            /** @description One sentence. */
-            summary: string;
-            /** @description The information dialog. */
-            help: components["schemas"]["Help"];
             /** @description One or two words each. */
             badges: string[];
+            /** @description The information dialog. */
+            help: components["schemas"]["Help"];
+            /** @description What requests call it. */
+            id: string;
             /** @description What it takes; what it can't use is absent. */
             inputs: components["schemas"]["Inputs"];
-            /** @description What can be set, in the order of the form. */
-            parameters: components["schemas"]["Parameter"][];
+            /** @description What it makes of what. */
+            kind: components["schemas"]["ModelKind"];
+            /** @description Bounds that aren't part of the form. */
+            limits: components["schemas"]["ModelLimits"];
+            /** @description What people call it. */
+            name: string;
             /** @description How many outputs one request may ask for. */
             outputs: components["schemas"]["Outputs"];
+            /** @description What can be set, in the order of the form. */
+            parameters: components["schemas"]["Parameter"][];
             /** @description The price at the defaults; an estimate says it for one request. */
             price: components["schemas"]["PriceView"];
+            /** @description One sentence. */
+            summary: string;
             /**
              * Format: int32
              * @description What one output takes from the monthly limit.
              */
             units: number;
-            /** @description Bounds that aren't part of the form. */
-            limits: components["schemas"]["ModelLimits"];
         };
         /** @description Money as clients see it. */
         Money: {
@@ -1855,13 +1600,12 @@ export interface components {
         };
         /** @description A calendar month (UTC). */
         MonthUsage: {
+            /** @description By day, the first first; days on which nothing was used are left out. */
+            days: components["schemas"]["DayUsage"][];
+            /** @description By model, most units first. */
+            models: components["schemas"]["ModelUsage"][];
             /** @description `2026-11`. */
             month: string;
-            /**
-             * Format: int32
-             * @description Charged.
-             */
-            units: number;
             /**
              * Format: int32
              * @description Set aside for what is under way.
@@ -1869,13 +1613,36 @@ export interface components {
             reserved: number;
             /** @description Paid to the provider for what was delivered. */
             spend: components["schemas"]["Money"];
-            /** @description By model, most units first. */
-            models: components["schemas"]["ModelUsage"][];
-            /** @description By day, the first first; days on which nothing was used are left out. */
-            days: components["schemas"]["DayUsage"][];
+            /**
+             * Format: int32
+             * @description Charged.
+             */
+            units: number;
         };
-        /** @description The body of `POST /api/v1/generations`, as it came. */
+        /**
+         * @description The body of `POST /api/v1/generations`, as it came.
+         * @example {
+         *       "inputs": {
+         *         "prompt": "a lighthouse at dusk"
+         *       },
+         *       "model": "flux-schnell",
+         *       "outputs": 1,
+         *       "parameters": {
+         *         "aspect": "16:9",
+         *         "seed": 42
+         *       }
+         *     }
+         */
         NewGeneration: {
+            /**
+             * Format: uri
+             * @description An https address on port 443 and a public host that is told, by a signed webhook, when it is over: see `callback` in the answer.
+             */
+            callback_url?: string | null;
+            /** @description A collection that the outputs go into. */
+            collection?: string | null;
+            /** @description What to work from. */
+            inputs?: components["schemas"]["NewInputs"];
             /** @description A model's id. */
             model: string;
             /**
@@ -1883,42 +1650,38 @@ export interface components {
              * @description How many outputs; the model's default when absent.
              */
             outputs?: number | null;
-            /** @description What to work from. */
-            inputs?: components["schemas"]["NewInputs"];
             /** @description Values of the model's parameters by their names. */
             parameters?: {
                 [key: string]: unknown;
             };
-            /** @description A collection that the outputs go into. */
-            collection?: string | null;
-            /**
-             * Format: uri
-             * @description An https address on port 443 and a public host that is told, by a signed webhook, when it is over: see `callback` in the answer.
-             */
-            callback_url?: string | null;
         };
         /** @description What to work from, as it came. */
         NewInputs: {
-            /** @description What to make. */
-            prompt?: string | null;
-            /** @description What to avoid. */
-            negative_prompt?: string | null;
+            /** @description The id of an upload or asset. */
+            end_frame?: string | null;
             /** @description Ids of uploads or assets. */
             images?: string[];
             /** @description The id of an upload. */
             mask?: string | null;
+            /** @description What to avoid. */
+            negative_prompt?: string | null;
+            /** @description What to make. */
+            prompt?: string | null;
             /** @description The id of an upload or asset. */
             start_frame?: string | null;
-            /** @description The id of an upload or asset. */
-            end_frame?: string | null;
         };
         /** @description Limits of one's own; each at most 1,000,000. */
         NewLimits: {
             /**
              * Format: int32
-             * @description Units a calendar month (UTC).
+             * @description Outputs in the making at once.
              */
-            monthly: number;
+            concurrent: number;
+            /**
+             * Format: int32
+             * @description Of those, how many may be videos.
+             */
+            concurrent_videos: number;
             /**
              * Format: int32
              * @description Outputs a calendar day (UTC).
@@ -1931,20 +1694,14 @@ export interface components {
             hourly: number;
             /**
              * Format: int32
-             * @description Outputs in the making at once.
+             * @description Units a calendar month (UTC).
              */
-            concurrent: number;
-            /**
-             * Format: int32
-             * @description Of those, how many may be videos.
-             */
-            concurrent_videos: number;
+            monthly: number;
         };
         /** @description What a new link is to be. */
         NewLink: {
             /** @description One of mine that isn't in the trash. */
             asset_id: string;
-            opens: components["schemas"]["Opens"];
             /**
              * Format: date-time
              * @description In the future; without it the link doesn't expire.
@@ -1955,12 +1712,13 @@ export interface components {
              * @description How often it may be opened.
              */
             max_views?: number | null;
+            /** @description For me alone; at most 200 characters. */
+            note?: string | null;
+            opens: components["schemas"]["Opens"];
             /** @description 4 to 128 characters that visitors have to know. */
             password?: string | null;
             /** @description The end of the address: 4 to 40 lower-case letters, digits and hyphens. Without it the end is random. */
             slug?: string | null;
-            /** @description For me alone; at most 200 characters. */
-            note?: string | null;
         };
         /** @description A new token, with its secret: shown this once. */
         NewTokenView: components["schemas"]["TokenView"] & {
@@ -1972,19 +1730,33 @@ export interface components {
         };
         /** @description A file to be sent. */
         NewUpload: {
-            purpose: ("image" | "mask") & Record<string, never>;
-            /**
-             * @description What it will be sent as: `image/png`, `image/jpeg` or `image/webp`. What it is, its bytes say.
-             * @example image/png
-             */
-            content_type: string;
             /**
              * Format: int64
              * @description Its length, 1 to 10,485,760.
              */
             bytes: number;
+            /**
+             * @description What it will be sent as: `image/png`, `image/jpeg` or `image/webp`. What it is, its bytes say.
+             * @example image/png
+             */
+            content_type: string;
+            /** @description `image` to work from, `mask` to say where to paint (white is painted anew). */
+            purpose: components["schemas"]["Purpose"];
             /** @description Its SHA-256, 64 lower-case hexadecimal digits. */
             sha256: string;
+        };
+        /** @description Requests to the provider that are not over. */
+        OpenNow: {
+            /**
+             * Format: int64
+             * @description As counted within the last minute, and all accepted since.
+             */
+            calls: number;
+            /**
+             * Format: int32
+             * @description Nothing more is accepted beyond it.
+             */
+            limit: number;
         };
         /**
          * @description What a link opens.
@@ -1995,9 +1767,9 @@ export interface components {
         Outputs: {
             /**
              * Format: int32
-             * @description At least one.
+             * @description When nothing is said.
              */
-            min: number;
+            default: number;
             /**
              * Format: int32
              * @description At most so many.
@@ -2005,29 +1777,20 @@ export interface components {
             max: number;
             /**
              * Format: int32
-             * @description When nothing is said.
+             * @description At least one.
              */
-            default: number;
+            min: number;
         };
         /** @description Something that can be set. */
         Parameter: {
-            /** @description The canonical name. */
-            name: string;
-            /** @description The label of the field. */
-            label: string;
-            /** @description A sentence below the field. */
-            help?: string | null;
             /** @description How the form asks for it. */
             control: components["schemas"]["Control"];
-            /** @description What its values are. */
-            type: components["schemas"]["ValueType"];
             /** @description What is used when it isn't given; absent when the model chooses. */
             default?: unknown;
-            /**
-             * Format: double
-             * @description The smallest number, or the fewest characters.
-             */
-            min?: number | null;
+            /** @description A sentence below the field. */
+            help?: string | null;
+            /** @description The label of the field. */
+            label: string;
             /**
              * Format: double
              * @description The largest number, or the most characters.
@@ -2035,12 +1798,26 @@ export interface components {
             max?: number | null;
             /**
              * Format: double
-             * @description The distance of allowed numbers, counted from `min`.
+             * @description The smallest number, or the fewest characters.
              */
-            step?: number | null;
+            min?: number | null;
+            /** @description The canonical name. */
+            name: string;
             /** @description The allowed values, when they are few. */
             options?: components["schemas"]["Choice"][];
             shown_when?: components["schemas"]["ShownWhen"] | null;
+            /**
+             * Format: double
+             * @description The distance of allowed numbers, counted from `min`.
+             */
+            step?: number | null;
+            /** @description What its values are. */
+            type: components["schemas"]["ValueType"];
+        };
+        /** @description The form that a locked link shows. */
+        Password: {
+            /** @description As the link's owner chose it. */
+            password?: string | null;
         };
         /**
          * @description What a price counts.
@@ -2062,52 +1839,57 @@ export interface components {
         /** @description The shape of every error answer (`application/problem+json`). */
         Problem: {
             /**
-             * @description `/problems/` and the code.
-             * @example /problems/validation
-             */
-            type: string;
-            /** @description A line for people, the same for each code. */
-            title: string;
-            /**
-             * Format: int32
-             * @description The status of the answer.
-             * @example 400
-             */
-            status: number;
-            /**
              * @description Stable, in kebab case.
              * @example validation
              */
             code: string;
             /** @description What happened this time, for people. */
             detail: string;
-            /** @description Names this request in our logs. */
-            request_id: string;
             /** @description What is wrong with which field. */
             errors?: components["schemas"]["FieldError"][];
+            /** @description Names this request in our logs. */
+            request_id: string;
+            /**
+             * Format: int32
+             * @description The status of the answer.
+             * @example 400
+             */
+            status: number;
+            /** @description A line for people, the same for each code. */
+            title: string;
+            /**
+             * @description `/problems/` and the code.
+             * @example /problems/validation
+             */
+            type: string;
         };
         /** @description How far a request is. */
         ProgressView: {
+            /** @description For people. */
+            message: string;
             /**
              * Format: int32
              * @description How many requests are before it at the provider, when it last said so.
              */
-            queue_position?: number | null;
-            /** @description For people. */
-            message: string;
+            queue_position: number | null;
         };
+        /**
+         * @description What a file is for.
+         * @enum {string}
+         */
+        Purpose: "image" | "mask";
         /** @description What was begun. */
         RedriveView: {
-            /**
-             * @description Of which queue.
-             * @example tasks
-             */
-            queue: string;
             /**
              * Format: int64
              * @description How many dead letters there were, nearly.
              */
             messages: number;
+            /**
+             * @description Of which queue.
+             * @example tasks
+             */
+            queue: string;
         };
         /**
          * @description What somebody may do beyond their own things.
@@ -2121,33 +1903,33 @@ export interface components {
         Scope: "read" | "generate" | "share" | "admin";
         /** @description A browser that is signed in. */
         SessionView: {
-            id: string;
             /**
              * @description Browser and system, as far as they say.
              * @example Firefox on Linux
              */
             agent: string;
-            /** @description Whether it is the one that asks. */
-            current: boolean;
             /** Format: date-time */
             created_at: string;
-            /**
-             * Format: date-time
-             * @description To within five minutes.
-             */
-            last_seen_at: string;
+            /** @description Whether it is the one that asks. */
+            current: boolean;
             /**
              * Format: date-time
              * @description If it isn't used any more.
              */
             ends_at: string;
+            id: string;
+            /**
+             * Format: date-time
+             * @description To within five minutes.
+             */
+            last_seen_at: string;
         };
         /** @description A condition on another parameter. */
         ShownWhen: {
-            /** @description The other parameter's name; it stands earlier in the form. */
-            parameter: string;
             /** @description The value it must have. */
             equals: unknown;
+            /** @description The other parameter's name; it stands earlier in the form. */
+            parameter: string;
         };
         /**
          * @description Whether somebody may use the system at all. Checked on every request.
@@ -2156,23 +1938,30 @@ export interface components {
         Status: "active" | "suspended" | "deleting";
         /** @description A text. */
         TextInput: {
-            /** @description Whether the model can't do without. */
-            required: boolean;
-            /**
-             * Format: int32
-             * @description Characters, not bytes, without surrounding white space. Zero for what may be left empty.
-             */
-            min_length: number;
+            /** @description The label of the field. */
+            label: string;
             /**
              * Format: int32
              * @description Characters.
              */
             max_length: number;
-            /** @description The label of the field. */
-            label: string;
+            /**
+             * Format: int32
+             * @description Characters, not bytes, without surrounding white space. Zero for what may be left empty.
+             */
+            min_length: number;
+            /** @description Whether the model can't do without. */
+            required: boolean;
         };
         /** @description A smaller picture of an asset. */
         ThumbnailView: {
+            /** @description Always WebP. */
+            content_type: string;
+            /**
+             * Format: int32
+             * @description Pixels.
+             */
+            height: number;
             /** @description As in `media`. */
             url: string;
             /**
@@ -2180,89 +1969,82 @@ export interface components {
              * @description Pixels.
              */
             width: number;
-            /**
-             * Format: int32
-             * @description Pixels.
-             */
-            height: number;
-            /** @description Always WebP. */
-            content_type: string;
         };
         /** @description A personal token. */
         TokenView: {
-            id: string;
-            name: string;
-            scopes: components["schemas"]["Scope"][];
             /** Format: date-time */
             created_at: string;
             /**
              * Format: date-time
              * @description From then on it is refused; null when it doesn't expire.
              */
-            expires_at?: string | null;
+            expires_at: string | null;
+            id: string;
             /**
              * Format: date-time
              * @description To within an hour; null when it was never used.
              */
-            last_used_at?: string | null;
+            last_used_at: string | null;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
         };
         /** @description What a request took from the monthly limit. */
         UnitsView: {
             /**
              * Format: int32
-             * @description Set aside when it was accepted.
-             */
-            reserved: number;
-            /**
-             * Format: int32
              * @description Used by what is in the library.
              */
             charged: number;
+            /**
+             * Format: int32
+             * @description Set aside when it was accepted.
+             */
+            reserved: number;
         };
         /** @description How to send the file. */
         UploadRequest: {
-            /** @description Always `PUT`. */
-            method: string;
-            /** @description Takes exactly these bytes, for 15 minutes. */
-            url: string;
             /** @description To be sent exactly so. */
             headers: {
                 [key: string]: string;
             };
+            /** @description Always `PUT`. */
+            method: string;
+            /** @description Takes exactly these bytes, for 15 minutes. */
+            url: string;
         };
         /** @description A place for a file. */
         UploadTicket: {
-            /** @description Names the upload, here and in the inputs of a request. */
-            id: string;
-            /** @description How to send the file. */
-            upload: components["schemas"]["UploadRequest"];
             /**
              * Format: date-time
              * @description Until when it can be used in a request.
              */
             expires_at: string;
+            /** @description Names the upload, here and in the inputs of a request. */
+            id: string;
+            /** @description How to send the file. */
+            upload: components["schemas"]["UploadRequest"];
         };
         /** @description The picture that was made of a file: upright, without metadata, at most 2,048 pixels on the longer side. */
         UploadedPicture: {
-            /** @description Names it in the inputs of a request. */
-            id: string;
+            /**
+             * Format: int64
+             * @description Of the picture, not of the file that was sent.
+             */
+            bytes: number;
             /** @description `image/png` or `image/jpeg`. */
             content_type: string;
             /**
              * Format: int32
              * @description Pixels.
              */
-            width: number;
+            height: number;
+            /** @description Names it in the inputs of a request. */
+            id: string;
             /**
              * Format: int32
              * @description Pixels.
              */
-            height: number;
-            /**
-             * Format: int64
-             * @description Of the picture, not of the file that was sent.
-             */
-            bytes: number;
+            width: number;
         };
         /** @description This month's units. */
         Usage: {
@@ -2273,9 +2055,9 @@ export interface components {
             month: string;
             /**
              * Format: int32
-             * @description For what is in the library.
+             * @description Of the monthly limit.
              */
-            used: number;
+            remaining: number;
             /**
              * Format: int32
              * @description For what is under way.
@@ -2283,19 +2065,19 @@ export interface components {
             reserved: number;
             /**
              * Format: int32
-             * @description Of the monthly limit.
+             * @description For what is in the library.
              */
-            remaining: number;
+            used: number;
         };
         /** @description A person with what they used. */
         UserDetails: components["schemas"]["UserView"] & {
-            /** @description The last 24 months in which they used something, newest first. */
-            usage: components["schemas"]["UserMonth"][];
             /**
              * Format: int32
              * @description Calls of theirs that are at the provider now.
              */
             running: number;
+            /** @description The last 24 months in which they used something, newest first. */
+            usage: components["schemas"]["UserMonth"][];
         };
         /** @description When somebody's account ends. */
         UserLeaving: {
@@ -2311,50 +2093,50 @@ export interface components {
             month: string;
             /**
              * Format: int32
-             * @description Charged.
-             */
-            units: number;
-            /**
-             * Format: int32
              * @description Set aside for what is under way.
              */
             reserved: number;
             /** @description Paid to the provider for what was delivered. */
             spend: components["schemas"]["Money"];
+            /**
+             * Format: int32
+             * @description Charged.
+             */
+            units: number;
         };
         /** @description What to change; what is left out stays. */
         UserPatch: {
-            status?: components["schemas"]["Access"] | null;
-            role?: components["schemas"]["Role"] | null;
             limits?: components["schemas"]["NewLimits"] | null;
+            role?: components["schemas"]["Role"] | null;
+            status?: components["schemas"]["Access"] | null;
         };
         /** @description A person, as admins see them. */
         UserView: {
-            /** @description Ours. */
-            id: string;
-            /** @description As the issuer last said. Two people may have the same one. */
-            email: string;
-            /** @description As the issuer last said. */
-            name: string;
-            /** @description An address at the sign-in issuer, or null. */
-            picture?: string | null;
-            role: components["schemas"]["Role"];
-            status: components["schemas"]["Status"];
-            /**
-             * Format: date-time
-             * @description When everything of theirs is deleted; null unless the status is `deleting`.
-             */
-            deletes_at?: string | null;
             /**
              * Format: date-time
              * @description First seen.
              */
             created_at: string;
-            /** Format: date-time */
-            last_sign_in_at: string;
-            limits?: components["schemas"]["LimitsView"] | null;
+            /**
+             * Format: date-time
+             * @description When everything of theirs is deleted; null unless the status is `deleting`.
+             */
+            deletes_at: string | null;
             /** @description What holds. */
             effective_limits: components["schemas"]["LimitsView"];
+            /** @description As the issuer last said. Two people may have the same one. */
+            email: string;
+            /** @description Ours. */
+            id: string;
+            /** Format: date-time */
+            last_sign_in_at: string;
+            limits: components["schemas"]["LimitsView"] | null;
+            /** @description As the issuer last said. */
+            name: string;
+            /** @description An address at the sign-in issuer, or null. */
+            picture: string | null;
+            role: components["schemas"]["Role"];
+            status: components["schemas"]["Status"];
         };
         /**
          * @description The JSON type of a parameter's values.
@@ -2363,15 +2145,15 @@ export interface components {
         ValueType: "string" | "integer" | "number" | "boolean";
         /** @description A remark about one output. */
         WarningView: {
+            /** @description Stable. */
+            code: string;
+            /** @description For people. */
+            message: string;
             /**
              * Format: int32
              * @description Which output, from 1.
              */
             output: number;
-            /** @description Stable. */
-            code: string;
-            /** @description For people. */
-            message: string;
         };
         /** @description What verifies webhooks. */
         WebhookSecret: {
@@ -2382,7 +2164,124 @@ export interface components {
             secret: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description The request has mistakes; `errors` names the fields. */
+        BadRequest: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Signed in, but not allowed; or a change that another site's page asked for. */
+        Forbidden: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A fault of ours. */
+        Internal: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not there, or somebody else's. */
+        NotFound: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is larger than this call takes. */
+        PayloadTooLarge: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It took too long. */
+        Timeout: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many; `Retry-After` says when to try again. */
+        TooManyRequests: {
+            headers: {
+                /** @description Seconds. */
+                "Retry-After"?: number;
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Nobody is signed in. */
+        Unauthenticated: {
+            headers: {
+                /** @description `Bearer`. */
+                "WWW-Authenticate"?: string;
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description We are busy, or the model provider is; `Retry-After` says when to try again. */
+        Unavailable: {
+            headers: {
+                /** @description Seconds. */
+                "Retry-After"?: number;
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body must be JSON. */
+        UnsupportedMediaType: {
+            headers: {
+                /** @description Names the request in our logs. */
+                "X-Request-Id"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -2417,15 +2316,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_AuditLineView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_dead_letters: {
@@ -2450,15 +2354,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_DeadLettersView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     redrive_dead_letters: {
@@ -2480,15 +2389,76 @@ export interface operations {
                     "application/json": components["schemas"]["RedriveView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    get_generation_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["GenerationState"];
                 };
             };
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
+        };
+    };
+    change_generation_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GenerationChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerationState"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_users: {
@@ -2515,15 +2485,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_UserView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_user: {
@@ -2545,15 +2520,20 @@ export interface operations {
                     "application/json": components["schemas"]["UserDetails"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     delete_user: {
@@ -2575,8 +2555,11 @@ export interface operations {
                     "application/json": components["schemas"]["UserLeaving"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description It can't be done now. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2584,6 +2567,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     change_user: {
@@ -2609,8 +2596,12 @@ export interface operations {
                     "application/json": components["schemas"]["UserDetails"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description They are about to be deleted. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2618,6 +2609,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_assets: {
@@ -2660,15 +2657,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_Asset"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_asset: {
@@ -2696,15 +2698,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     delete_asset: {
@@ -2724,15 +2724,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     edit_asset: {
@@ -2758,15 +2756,16 @@ export interface operations {
                     "application/json": components["schemas"]["Asset"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     download_asset: {
@@ -2787,15 +2786,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     restore_asset: {
@@ -2817,15 +2814,13 @@ export interface operations {
                     "application/json": components["schemas"]["Asset"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_exports: {
@@ -2850,15 +2845,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_ExportView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     create_export: {
@@ -2878,8 +2878,10 @@ export interface operations {
                     "application/json": components["schemas"]["ExportView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description One is under way. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2887,6 +2889,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_export: {
@@ -2908,8 +2914,18 @@ export interface operations {
                     "application/json": components["schemas"]["ExportView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            /** @description It has expired. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2917,6 +2933,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_generations: {
@@ -2941,15 +2961,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_Generation"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     create_generation: {
@@ -2979,8 +3004,13 @@ export interface operations {
                     "application/json": components["schemas"]["Generation"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            /** @description The key was used with another body, or an administrator has switched the model off. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2988,6 +3018,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     estimate_generation: {
@@ -3011,15 +3045,15 @@ export interface operations {
                     "application/json": components["schemas"]["Estimate"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_generation: {
@@ -3047,15 +3081,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     cancel_generation: {
@@ -3077,15 +3109,11 @@ export interface operations {
                     "application/json": components["schemas"]["Generation"];
                 };
             };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             /** @description It is already over. */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3093,6 +3121,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     health: {
@@ -3112,15 +3144,17 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_ledger: {
@@ -3149,15 +3183,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_LedgerLineView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_links: {
@@ -3184,15 +3223,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_Link"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     create_link: {
@@ -3216,6 +3260,9 @@ export interface operations {
                     "application/json": components["schemas"]["Link"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description The ending is taken, or there are 1000 links. */
             409: {
                 headers: {
@@ -3225,15 +3272,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_link: {
@@ -3261,15 +3305,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     end_link: {
@@ -3289,15 +3331,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     edit_link: {
@@ -3323,15 +3363,16 @@ export interface operations {
                     "application/json": components["schemas"]["Link"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_me: {
@@ -3351,15 +3392,19 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     delete_me: {
@@ -3379,15 +3424,12 @@ export interface operations {
                     "application/json": components["schemas"]["Leaving"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     restore_me: {
@@ -3407,8 +3449,10 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description It isn't about to be deleted, or already is. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3416,6 +3460,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_webhook_secret: {
@@ -3435,15 +3483,19 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookSecret"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_models: {
@@ -3474,15 +3526,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     get_model: {
@@ -3510,15 +3560,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     openapi: {
@@ -3538,15 +3586,17 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_sessions: {
@@ -3571,15 +3621,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_SessionView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     end_other_sessions: {
@@ -3598,15 +3653,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     end_session: {
@@ -3627,6 +3679,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description No such session of mine. */
             404: {
                 headers: {
@@ -3636,15 +3690,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_tokens: {
@@ -3669,15 +3718,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_TokenView"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     create_token: {
@@ -3701,6 +3755,9 @@ export interface operations {
                     "application/json": components["schemas"]["NewTokenView"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description There are 50. */
             409: {
                 headers: {
@@ -3710,15 +3767,12 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     revoke_token: {
@@ -3739,6 +3793,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             /** @description No such token of mine. */
             404: {
                 headers: {
@@ -3748,15 +3804,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     begin_upload: {
@@ -3780,15 +3831,15 @@ export interface operations {
                     "application/json": components["schemas"]["UploadTicket"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     complete_upload: {
@@ -3810,22 +3861,11 @@ export interface operations {
                     "application/json": components["schemas"]["UploadedPicture"];
                 };
             };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             /** @description It was begun more than 24 hours ago. */
             410: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The file can't be used, or isn't there; `errors[0].code` says why. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3833,6 +3873,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The file can't be used, or isn't there; `errors[0].code` says why. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     list_usage: {
@@ -3857,15 +3910,20 @@ export interface operations {
                     "application/json": components["schemas"]["List_MonthUsage"];
                 };
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
+            /** @description As it was, by the `ETag` in `If-None-Match`. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     finish_sign_in: {
@@ -3889,15 +3947,10 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     begin_sign_in: {
@@ -3919,15 +3972,10 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     sign_out: {
@@ -3946,15 +3994,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     fal: {
@@ -3980,20 +4025,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["BadRequest"];
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4001,6 +4034,19 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            413: components["responses"]["PayloadTooLarge"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     open_link: {
@@ -4035,24 +4081,25 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     unlock_link: {
@@ -4064,10 +4111,9 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description `password` */
         requestBody: {
             content: {
-                "application/x-www-form-urlencoded": Record<string, never>;
+                "application/x-www-form-urlencoded": components["schemas"]["Password"];
             };
         };
         responses: {
@@ -4092,38 +4138,45 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description There is no such link. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
+            413: components["responses"]["PayloadTooLarge"];
             /** @description Too many wrong passwords. */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
                 };
             };
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     link_media: {
@@ -4149,31 +4202,35 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description There is no such link. */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description It has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     link_player: {
@@ -4201,24 +4258,25 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description The link has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     link_poster: {
@@ -4244,24 +4302,25 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
+                };
             };
             /** @description The link has ended. */
             410: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
-            };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                    "text/html": string;
                 };
             };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
     count_visit: {
@@ -4281,15 +4340,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description What went wrong; `code` is stable. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["Timeout"];
         };
     };
 }
