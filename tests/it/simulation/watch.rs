@@ -13,10 +13,11 @@ use super::table::{Item, Table, number, text};
 
 pub(super) const MEDIA: &str = "media-bucket";
 
-const EVENTS: [Event; 9] = [
+const EVENTS: [Event; 10] = [
     Event::SlotTaken,
     Event::Accepted,
     Event::Rejected,
+    Event::NotSent,
     Event::ResultArrived,
     Event::ProviderFailed,
     Event::Stored,
