@@ -103,7 +103,7 @@ impl Tour {
     }
 
     async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        self.client("").send(method, path, headers, body.as_bytes().to_vec()).await
+        Client::nobody(self.http.clone(), &self.origin).send(method, path, headers, body.as_bytes().to_vec()).await
     }
 
     fn platform(&self) -> (Platform, Env) {

@@ -145,6 +145,11 @@ impl Client {
         Self { http, origin: origin.to_owned(), token: Some(token.to_owned()), user: None }
     }
 
+    /// Somebody without a token.
+    pub(crate) fn nobody(http: reqwest::Client, origin: &str) -> Self {
+        Self { http, origin: origin.to_owned(), token: None, user: None }
+    }
+
     pub(crate) fn user(&self) -> &User {
         self.user.as_ref().unwrap()
     }

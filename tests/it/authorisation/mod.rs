@@ -199,8 +199,10 @@ async fn refused(world: &World, everybody: &Everybody, row: &Row, ids: &[String]
         Who::Session | Who::Admin | Who::SignOut => Scope::Admin,
     };
     let lesser = everybody.lesser.iter().find(|(scope, _)| *scope == lacking).unwrap().1.clone();
+    // By then its owner is leaving, and every token is refused for that.
+    let lacks = if row.operation == "post /api/v1/me/restore" { "deleting" } else { "forbidden" };
     let mut cases = vec![
-        ("a lesser token", lesser, (403, "forbidden")),
+        ("a lesser token", lesser, (403, lacks)),
         ("an expired token", everybody.ended.clone(), (401, "unauthenticated")),
         ("an unknown token", Credential::Token(format!("aig_{}", "0".repeat(49))), (401, "unauthenticated")),
         ("a suspended person's token", everybody.stopped.clone(), (403, "suspended")),

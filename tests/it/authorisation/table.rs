@@ -153,6 +153,7 @@ pub(super) const TABLE: &[Row] = &[
     row("get /api/v1/assets/{id}/download", READ, 302).ids(ASSET),
     row("get /api/v1/usage", READ, 200),
     row("get /api/v1/ledger", READ, 200),
+    row("get /api/v1/ledger", READ, 200).ids(&[(At::Query("generation_id"), Thing::Generation)]),
     row("post /api/v1/uploads", GENERATE, 201)
         .body(|| json!({"purpose": "image", "content_type": "image/png", "bytes": 9, "sha256": "0f".repeat(32)})),
     row("post /api/v1/uploads/{id}/complete", GENERATE, 200).ids(&[(At::Path("id"), Thing::Picture)]),
