@@ -129,6 +129,8 @@ impl Db {
             .operation_attempt_timeout(patience)
             .operation_timeout(patience * ATTEMPTS + Duration::from_millis(500))
             .build();
+        // Whoever carries the requests may have said already how often each is repeated.
+        let retries = sdk.retry_config().cloned().unwrap_or(retries);
         let mut config = aws_sdk_dynamodb::config::Builder::from(sdk).retry_config(retries).timeout_config(patience);
         if let Some(endpoint) = env.get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| env.get("AWS_ENDPOINT_URL")) {
             config = config.endpoint_url(endpoint);

@@ -1,14 +1,12 @@
 //! That the worlds see something: mistakes, built in on purpose, are found.
 
-use std::collections::BTreeSet;
-
 use tests::scale;
 
 use super::explore;
 use super::sim::Mistake;
 
 /// In how many worlds a mistake must be found.
-const WITHIN: u64 = 60;
+const WITHIN: u64 = 200;
 
 /// Writes that are found to be made whatever their conditions say. Where two are named, each would do alone.
 const NEEDED: [&[&str]; 8] = [
@@ -37,11 +35,7 @@ fn a_client_that_sends_again_is_found() {
 
 #[test]
 fn writes_whatever_their_conditions_say_are_found() {
-    let mut writes: Vec<Vec<String>> = NEEDED.iter().map(|names| names.iter().map(|name| (*name).to_owned()).collect()).collect();
-    if scale(false, true) {
-        let all = explore(1, 200, None, |_| false).into_iter().flat_map(|played| played.names);
-        writes.extend(all.collect::<BTreeSet<_>>().into_iter().map(|name| vec![name]));
-    }
+    let writes: Vec<Vec<String>> = NEEDED.iter().map(|names| names.iter().map(|name| (*name).to_owned()).collect()).collect();
     let mut missed = Vec::new();
     for names in writes {
         match find(&Mistake::Unconditional(names.clone()), scale(WITHIN, 1_000)) {

@@ -41,8 +41,6 @@ struct Seen {
 pub(super) struct Watch {
     limits: Limits,
     calls: BTreeMap<String, Seen>,
-    /// Every write that was made, by its name.
-    pub(super) names: BTreeSet<String>,
 }
 
 /// What a write of a transaction is called: what it does to what.
@@ -89,7 +87,7 @@ pub(super) fn name_of(write: &Value) -> String {
 
 impl Watch {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, calls: BTreeMap::new(), names: BTreeSet::new() }
+        Self { limits, calls: BTreeMap::new() }
     }
 
     /// What a transaction broke.
@@ -97,7 +95,6 @@ impl Watch {
         let mut wrong = Vec::new();
         let mut users = BTreeSet::new();
         for write in body["TransactItems"].as_array().into_iter().flatten() {
-            self.names.insert(name_of(write));
             let Some(inner) = write.as_object().and_then(|write| write.values().next()) else { continue };
             let key = inner.get("Key").or_else(|| inner.get("Item")).unwrap_or(&Value::Null);
             let (pk, sk) = (key["pk"]["S"].as_str().unwrap_or_default(), key["sk"]["S"].as_str().unwrap_or_default());

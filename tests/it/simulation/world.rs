@@ -34,8 +34,6 @@ pub(super) struct Played {
     pub(super) delivered: u64,
     pub(super) deaths: u64,
     pub(super) faults: u64,
-    /// Names of the writes that were made.
-    pub(super) names: Vec<String>,
     /// The mistake was made.
     pub(super) spoilt: bool,
 }
@@ -177,7 +175,6 @@ async fn live(seed: u64, mistake: Option<Mistake>) -> Played {
         delivered: delivered as u64,
         deaths: story.matches(" dies ").count() as u64,
         faults: story.matches("  [").count() as u64,
-        names: sim.watch(|watch| watch.names.iter().cloned().collect()),
         spoilt: sim.was_spoilt(),
         story,
     }
