@@ -196,7 +196,6 @@ async fn nothing_private_is_in_any_log_line() {
     }
     assert!(log.lines().count() > 300, "the log says something: {} lines", log.lines().count());
     assert_silent(&log, &canaries);
-    println!("{} canaries, {} log lines, {} answers", canaries.len(), log.lines().count(), answered.len());
 }
 
 /// What goes well, with a canary in every text.
@@ -342,8 +341,8 @@ async fn by_hand(tour: &mut Tour, ada: &Client) -> Vec<u16> {
 #[test]
 fn a_panic_is_told_by_its_place_alone() {
     const CHILD: &str = "CANARY_OF_THE_PANIC";
-    if let Ok(canary) = std::env::var(CHILD) {
-        return panic_with(&canary);
+    if let Some(canary) = Env::process().get(CHILD) {
+        return panic_with(canary);
     }
     let canary = format!("canary{}", random_base62(16));
     let output = std::process::Command::new(std::env::current_exe().unwrap())
@@ -365,13 +364,14 @@ fn panic_with(canary: &str) {
     env.set("SECRETS", "file:/nowhere");
     env.set("AWS_LAMBDA_LOG_LEVEL", "DEBUG");
     shared::telemetry::init(&env);
+    let path = format!("/panic/{canary}");
     let canary = canary.to_owned();
     let handler = move |axum::extract::Path(id): axum::extract::Path<String>| async move {
         assert!(id.len() > 1_000, "{canary} {id}");
     };
     let routes = axum::Router::new().route("/panic/{id}", axum::routing::get(handler)).into();
     let router = shared::http::app(&Platform::connect(&env).unwrap(), routes);
-    let request = http::Request::get(format!("/panic/{}", std::env::var("CANARY_OF_THE_PANIC").unwrap()));
+    let request = http::Request::get(path);
     let request = request.body(axum::body::Body::empty()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answer = runtime.block_on(tower::ServiceExt::oneshot(router, request)).unwrap();

@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 use crate::world::{Client, eventually, picture, sha256};
 
 /// How long a start may take, recovery included.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 
 /// Starts the program and waits for its one line.
 async fn start(root: &Path, port: u16, variables: &[(&str, &str)]) -> Child {

@@ -51,7 +51,7 @@ async fn settled(world: &World, client: &Client) -> Vec<Value> {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(scale(120, 900)), done).await.expect("they all settle")
+    tokio::time::timeout(Duration::from_secs(scale(300, 900)), done).await.expect("they all settle")
 }
 
 /// How often the provider was asked for each prompt.
@@ -64,7 +64,7 @@ fn asked(world: &World) -> BTreeMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_thousand_requests_at_once_exactly_the_limit_is_accepted_and_sent() {
-    for _ in 0..scale(1, 20) {
+    for _ in 0..scale(3, 20) {
         let world = World::start_with(&wide(&[("LIMIT_MONTHLY_UNITS", "50")])).await;
         let ada = world.user("ada").await;
         let began = std::time::Instant::now();

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 /// How often something is looked at that will change by itself.
 const LOOK: Duration = Duration::from_millis(50);
 /// For how long at most.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) edition: Edition,

@@ -25,9 +25,8 @@ pub fn rate_limits(limits: &Limits, counters: &Counters, now: Timestamp) -> Head
         ("daily", limits.daily, counters.outputs, windows.day, day),
         ("monthly", limits.monthly, counters.taken, windows.month, month),
     ];
-    let list = |item: &dyn Fn(&(&str, u32, u32, u64, u64)) -> String| policies.iter().map(item).collect::<Vec<_>>().join(", ");
-    let policy = list(&|(name, limit, _, window, _)| format!("\"{name}\";q={limit};w={window}"));
-    let left = list(&|(name, limit, taken, _, reset)| format!("\"{name}\";r={};t={reset}", limit.saturating_sub(*taken)));
+    let policy = policies.map(|(name, limit, _, window, _)| format!("\"{name}\";q={limit};w={window}")).join(", ");
+    let left = policies.map(|(name, limit, taken, _, reset)| format!("\"{name}\";r={};t={reset}", limit.saturating_sub(taken))).join(", ");
     [(POLICY, policy), (LIMIT, left)].into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?))).collect()
 }
 
