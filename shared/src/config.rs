@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::domain::breaker::BLOCK;
 use crate::domain::limits::Limits;
 
 const EXTENSION_PORT: &str = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
@@ -128,6 +129,8 @@ pub struct Brakes {
     pub daily_spend: Option<i64>,
     /// `LIMIT_OPEN_CALLS`: calls that may be open at once, over all users.
     pub open_calls: u32,
+    /// `LIMIT_BREAKER_SUBMISSIONS`: of so many submissions half must fail before the provider is left alone for a while.
+    pub breaker_block: u32,
 }
 
 /// Who may call back.
@@ -270,6 +273,7 @@ impl Config {
         let brakes = Brakes {
             daily_spend: Some(number("LIMIT_DAILY_SPEND_USD", 100)).filter(|usd| *usd > 0).map(|usd| i64::from(usd) * 1_000_000),
             open_calls: number("LIMIT_OPEN_CALLS", 2_000),
+            breaker_block: number("LIMIT_BREAKER_SUBMISSIONS", BLOCK),
         };
         let deadlines = Deadlines {
             lost_answer: number("DEADLINE_SECONDS_LOST_ANSWER", 7_200).into(),

@@ -11,7 +11,7 @@ use shared::runtime::Platform;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
-use crate::world::{Client, World, eventually, picture, sha256};
+use crate::world::{Client, World, picture, sha256};
 
 /// A request's time and a tenth.
 const BUDGET: Duration = Duration::from_millis(8_800);
@@ -33,6 +33,7 @@ async fn silent() -> String {
 async fn hung(world: &World, variable: &str) -> Platform {
     let mut env = world.edition.environment("generate").unwrap().clone();
     env.set("TABLE_TIMEOUT_MS", "1000");
+    env.set("ORIGIN_SECRETS_SHA256", "");
     env.set(variable, silent().await);
     Platform::connect_at(&env, world.clock.clone()).unwrap()
 }
@@ -78,10 +79,5 @@ async fn whatever_hangs_a_request_ends_in_time() {
         assert_eq!(*status, StatusCode::ACCEPTED, "{body}");
     }
     assert_eq!((bucket.0.as_u16(), &bucket.1["code"]), (504, &json!("timeout")));
-    // What was sent, with the queue hanging, is made all the same.
-    for (_, body) in &queue {
-        let path = format!("/api/v1/generations/{}", body["id"].as_str().unwrap());
-        eventually("made", async || (ada.get(&path).await.json()["state"] == "complete").then_some(())).await;
-    }
     world.shutdown().await;
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// How long it stays open before the provider is asked.
 pub const PAUSE: SignedDuration = SignedDuration::from_secs(30);
-/// Submissions of a block.
+/// Submissions of a block, unless the configuration says otherwise.
 pub const BLOCK: u32 = 20;
 /// How long asking may take: more than the client's own time-out.
 const ASKING: SignedDuration = SignedDuration::from_secs(10);
@@ -126,9 +126,9 @@ impl Breaker {
         self.opened(fault, now)
     }
 
-    /// A submission failed after `before` others of the same sender that went well and were never counted. `None` when that
-    /// changes nothing: it was sent before the breaker opened.
-    pub fn failed(&self, before: u32, fault: Fault, now: Timestamp) -> Option<Self> {
+    /// A submission failed after `before` others of the same sender that went well and were never counted, in a block of `block`.
+    /// `None` when that changes nothing: it was sent before the breaker opened.
+    pub fn failed(&self, (before, block): (u32, u32), fault: Fault, now: Timestamp) -> Option<Self> {
         if self.phase != Phase::Closed {
             return None;
         }
@@ -136,7 +136,7 @@ impl Breaker {
             return Some(self.opened(fault, now));
         }
         let (failures, submissions) = (self.failures + 1, self.submissions.saturating_add(before).saturating_add(1));
-        let (full, bad) = (submissions >= BLOCK, failures.saturating_mul(2) >= submissions);
+        let (full, bad) = (submissions >= block, failures.saturating_mul(2) >= submissions);
         Some(match (full, bad) {
             (true, true) => self.opened(fault, now),
             (true, false) => self.closed(),
@@ -169,7 +169,7 @@ mod tests {
     /// `failures` in a row, each after `before` that went well.
     fn after(mut breaker: Breaker, failures: u32, before: u32) -> Breaker {
         for _ in 0..failures {
-            breaker = breaker.failed(before, Fault::Provider, at(0)).unwrap_or(breaker);
+            breaker = breaker.failed((before, BLOCK), Fault::Provider, at(0)).unwrap_or(breaker);
         }
         breaker
     }
@@ -182,14 +182,14 @@ mod tests {
         // A third that fails is a bad day, not an outage, however long it lasts.
         assert_eq!(after(Breaker::default(), 1_000, 2).way(at(0)), Way::Free);
         // A good past counts for one block at most.
-        let good = Breaker::default().failed(19, Fault::Provider, at(0)).unwrap();
+        let good = Breaker::default().failed((19, BLOCK), Fault::Provider, at(0)).unwrap();
         assert_eq!((good.phase, good.submissions), (Phase::Closed, 0));
         assert_eq!(after(good, 20, 0).phase, Phase::Open);
     }
 
     #[test]
     fn a_refused_account_opens_it_at_once_and_is_forgotten_when_it_closes() {
-        let open = Breaker::default().failed(19, Fault::Account("account-locked"), at(0)).unwrap();
+        let open = Breaker::default().failed((19, BLOCK), Fault::Account("account-locked"), at(0)).unwrap();
         assert_eq!((open.way(at(29)), open.way(at(30))), (Way::Shut(1), Way::Ask));
         assert_eq!(open.asking(at(30)).account.as_deref(), Some("account-locked"));
         assert_eq!(open.closed().account, None);
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(trying.failed_again(Fault::Provider, at(34)).way(at(35)), Way::Shut(29));
         // Latecomers from before change nothing.
         for phase in [&open, &asking, &ready, &trying] {
-            assert_eq!(phase.failed(0, Fault::Provider, at(35)), None);
+            assert_eq!(phase.failed((0, BLOCK), Fault::Provider, at(35)), None);
         }
     }
 

@@ -11,7 +11,7 @@ use super::StepError;
 use crate::db::settings::{OpenCalls, Settings};
 use crate::db::spend::Spend;
 use crate::db::{Db, DbError, keys};
-use crate::domain::breaker::{BLOCK, Breaker, Fault, Way};
+use crate::domain::breaker::{Breaker, Fault, Way};
 use crate::provider::{Failure, FailureCode, Whose};
 use crate::runtime::Platform;
 
@@ -28,8 +28,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn count(&self) {
-        let more = |good: u32| (good < BLOCK - 1).then_some(good + 1);
+    fn count(&self, block: u32) {
+        let more = |good: u32| (good < block.saturating_sub(1)).then_some(good + 1);
         let _full = self.good.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
@@ -202,7 +202,7 @@ pub(super) async fn saw(platform: &Platform, pass: &Pass, seen: Seen) -> Result<
             Ok(false)
         }
         (_, Seen::Good) => {
-            platform.tally.count();
+            platform.tally.count(platform.config.brakes.breaker_block);
             Ok(false)
         }
         (_, Seen::Nothing) => Ok(false),
@@ -216,7 +216,7 @@ async fn failed(platform: &Platform, fault: Fault) -> Result<(), StepError> {
     for _ in 0..ATTEMPTS {
         let now = platform.clock.now();
         let breaker = platform.db.settings().await?.breaker;
-        let Some(next) = breaker.failed(before, fault, now) else { return Ok(()) };
+        let Some(next) = breaker.failed((before, platform.config.brakes.breaker_block), fault, now) else { return Ok(()) };
         if platform.db.save_breaker(&next).await? {
             if let Way::Shut(seconds) = next.way(now) {
                 tracing::error!(seconds, account = next.account.as_deref(), "the provider is left alone for a while");
