@@ -7,7 +7,7 @@ import { decodedPictures } from "./journey.mjs";
 import { look } from "./looks.mjs";
 
 /** A PNG that the page draws: a sky over a beach, or a mask whose left half is white. */
-async function drawn(page, kind, width, height) {
+export async function drawn(page, kind, width, height) {
   const url = await page.evaluate(
     ({ kind, width, height }) => {
       const canvas = Object.assign(document.createElement("canvas"), { width, height });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { strings, watch } from "./canary.mjs";
 import { makingMs } from "./browser.mjs";
+import { drawn } from "./uploads.mjs";
 
 // With pictures of their own; the other prompts are refused by the model.
 const painted = 4;
@@ -164,9 +165,16 @@ export async function xss(world) {
     await page.goto("/studio?model=kling-2.5-turbo-i2v");
     const form = page.getByRole("form", { name: "What to make" });
     const slot = form.getByRole("group", { name: "First frame" });
+    const choose = (name, mimeType, buffer) => slot.locator("input[type=file]").setInputFiles({ name, mimeType, buffer });
     for (const text of strings) {
-      await slot.locator("input[type=file]").setInputFiles({ name: `${text}.txt`, mimeType: "text/plain", buffer: Buffer.from("no picture") });
+      await choose(`${text}.txt`, "text/plain", Buffer.from("no picture"));
       await shows(page, `${text}.txt`);
+    }
+    const picture = await drawn(page, "beach", 320, 320);
+    for (const text of strings) {
+      await choose(`${text}.png`, "image/png", picture);
+      await page.waitForFunction((name) => [...document.querySelectorAll("form img")].some((img) => img.alt === name), `${text}.png`);
+      await slot.getByRole("button", { name: "Remove" }).last().click();
     }
     nothing();
   });

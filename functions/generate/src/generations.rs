@@ -36,6 +36,8 @@ pub(crate) fn routes() -> OpenApiRouter<Platform> {
 
 /// A request takes 8 s at most, of which the provider may take 5.
 const LATEST_START: Duration = Duration::from_millis(1_500);
+/// When the answer no longer waits for the provider's.
+const ANSWER_BY: Duration = Duration::from_millis(6_800);
 /// Shards of the day's spend that are tried when others fill them at the same time.
 const SHARDS_TRIED: usize = 4;
 
@@ -192,6 +194,9 @@ async fn cancel_generation(
 
 /// Accepted is accepted: what can't be started now, `worker` starts soon. So does it when there is no time left to wait for the
 /// provider's answer within the request.
+///
+/// What has begun isn't stopped with the request: between the intent and the submission that would keep a slot until the call's
+/// deadline, as nobody could tell whether it was sent. A sandbox that is frozen after the answer goes on with the next request.
 async fn start(platform: &Platform, user: &CurrentUser, began: Instant) {
     if began.elapsed() > LATEST_START {
         if let Err(error) = platform.queues.task(&Task::Start { user: user.id() }, Duration::ZERO).await {
@@ -199,9 +204,15 @@ async fn start(platform: &Platform, user: &CurrentUser, began: Instant) {
         }
         return;
     }
-    match Jobs::new(platform).await {
-        Ok(jobs) => jobs.start(&user.user).await,
-        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the provider can't be asked"),
+    let (platform, user) = (platform.clone(), user.user.clone());
+    let starting = tokio::spawn(async move {
+        match Jobs::new(&platform).await {
+            Ok(jobs) => jobs.start(&user).await,
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the provider can't be asked"),
+        }
+    });
+    if tokio::time::timeout(ANSWER_BY.saturating_sub(began.elapsed()), starting).await.is_err() {
+        tracing::warn!("answered before the provider was");
     }
 }
 

@@ -25,7 +25,7 @@ use crate::view::{Addresses, GenerationView};
 pub(crate) const PATIENCE: Patience =
     Patience { connect: Duration::from_secs(5), idle: Duration::from_secs(10), total: Duration::from_secs(10) };
 /// Twice that, and what is written before and after it.
-const LEASE: SignedDuration = SignedDuration::from_secs(30);
+const LEASE: SignedDuration = SignedDuration::from_secs(25);
 
 /// The body of a webhook.
 #[derive(Serialize)]

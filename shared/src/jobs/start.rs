@@ -27,6 +27,9 @@ use crate::secrets::SecretName;
 const LOOK_AHEAD: i32 = 25;
 /// Seconds before a call is sent again that could not be sent: a restart over there takes no longer. It fails after the last.
 const RETRIES: [u64; 5] = [5, 10, 20, 40, 80];
+/// After this an intent isn't acted upon any more, but taken back: whoever wrote it was frozen in between, as a sandbox
+/// is whose request was answered. What was sent in time is never taken back.
+const INTENT_LIVES: SignedDuration = SignedDuration::from_secs(30);
 /// How long a call of a model that is no longer in the catalogue may take.
 const UNKNOWN_MODEL_MS: u64 = 3_600_000;
 
@@ -59,32 +62,34 @@ impl Jobs {
             Pass::Trial(_) => 1,
             Pass::Shut => return Ok(()),
         };
-        let started = self.take_slots(user, &line, most).await?;
+        let mut started = Vec::new();
+        let taken = self.take_slots(user, &line, most, &mut started).await;
         if let (Pass::Trial(trial), true) = (&pass, started.is_empty()) {
             gate::give_back(&self.platform, trial).await?;
         }
+        // What has a slot is sent, whatever kept the others from getting one.
         for result in join_all(started.iter().map(|(call, model)| self.submit(call, *model, &pass))).await {
             result?;
         }
-        Ok(())
+        taken
     }
 
-    /// Takes slots for the first of `line` that may start, `most` at most.
+    /// Takes slots for the first of `line` that may start, `most` at most, and adds them to `started`.
     async fn take_slots(
         &self,
         user: &User,
         line: &[(CallId, bool)],
         most: usize,
-    ) -> Result<Vec<(Call, Option<&'static Model>)>, StepError> {
+        started: &mut Vec<(Call, Option<&'static Model>)>,
+    ) -> Result<(), StepError> {
         let db = &self.platform.db;
         let limits = user.limits(self.platform.config.limits);
-        let mut started = Vec::new();
         let mut video_slot = true;
         for (id, video) in line {
             if *video && !video_slot {
                 continue;
             }
-            let Some(call) = db.call(*id).await? else { continue };
+            let Some(mut call) = db.call(*id).await? else { continue };
             let now = self.platform.clock.now();
             if call.cancel_requested && call.state == CallState::Waiting {
                 self.refuse(&call, Event::Cancelled, cancelled()).await?;
@@ -96,7 +101,10 @@ impl Jobs {
             let model = catalogue::find(&call.model);
             let deadline = now + self.deadline(model) + self.lost_answer();
             match db.take_slot(&call, &limits, now, deadline).await {
-                Ok(()) => started.push((call, model)),
+                Ok(()) => {
+                    (call.state, call.submitted_at) = (CallState::Submitting, Some(now));
+                    started.push((call, model));
+                }
                 Err(NotTaken::NoSlot) if *video => video_slot = false,
                 Err(NotTaken::NoSlot) => break,
                 Err(NotTaken::Elsewhere) => {}
@@ -106,19 +114,26 @@ impl Jobs {
                 break;
             }
         }
-        Ok(started)
+        Ok(())
     }
 
     /// `call` is `SUBMITTING`, and this is the only run that will send it.
     async fn submit(&self, call: &Call, model: Option<&'static Model>, pass: &Pass) -> Result<(), StepError> {
-        let mut call = call.clone();
-        call.state = CallState::Submitting;
-        let Some(submission) = self.prepare(&call, model).await? else {
+        let submission = match self.prepare(call, model).await {
             // Nothing was asked of the provider, so nothing was learned.
-            return gate::saw(&self.platform, pass, Seen::Nothing).await.map(drop);
+            Ok(None) => return gate::saw(&self.platform, pass, Seen::Nothing).await.map(drop),
+            Ok(Some(submission)) if self.is_fresh(call) => submission,
+            // Not sent, and not going to be: its slot must not wait for the deadline of those that may have been.
+            late => {
+                tracing::warn!(call.id = %call.id, "a call could not be sent in time");
+                let message = "It could not be sent in time. That is not your doing; try again.".to_owned();
+                self.not_sent(call, Reason { code: "not-sent".to_owned(), message }).await?;
+                gate::saw(&self.platform, pass, Seen::Nothing).await?;
+                return late.map(drop);
+            }
         };
         let (seen, done) = match self.provider.submit(&submission).await {
-            Ok(request) => (Seen::Good, self.sent(&call, &request).await),
+            Ok(request) => (Seen::Good, self.sent(call, &request).await),
             Err(SubmitError::Rejected(failure)) => {
                 tracing::warn!(call.id = %call.id, code = failure.code.name(), "the provider refused a request");
                 if failure.code == FailureCode::AccountRefused {
@@ -126,22 +141,22 @@ impl Jobs {
                     self.platform.secrets.distrust(SecretName::FalKey).await;
                 }
                 let done = match failure.code {
-                    FailureCode::ProviderBusy => self.not_sent(&call, Reason::from(&failure)).await,
-                    _ => self.refuse(&call, Event::Rejected, Reason::from(&failure)).await,
+                    FailureCode::ProviderBusy => self.not_sent(call, Reason::from(&failure)).await,
+                    _ => self.refuse(call, Event::Rejected, Reason::from(&failure)).await,
                 };
                 (Seen::of(&failure), done)
             }
             Err(SubmitError::NotSent(what)) => {
                 tracing::warn!(call.id = %call.id, what, "the provider can't be reached");
                 let message = "The provider couldn't be reached. That is not your doing.".to_owned();
-                (Seen::Bad(Fault::Provider), self.not_sent(&call, Reason { code: "provider-unreachable".to_owned(), message }).await)
+                (Seen::Bad(Fault::Provider), self.not_sent(call, Reason { code: "provider-unreachable".to_owned(), message }).await)
             }
             // Its user needn't wait for a word that will hardly come. Should it come after all, the result is delivered free.
             Err(SubmitError::Broken(what)) => {
                 tracing::warn!(call.id = %call.id, what, "the provider broke while it was asked");
                 let message = "The provider had a problem when it was asked. That is not your doing; try again later.".to_owned();
                 let reason = Reason { code: "provider-error".to_owned(), message };
-                (Seen::Bad(Fault::Provider), self.refuse(&call, Event::GaveUp, reason).await)
+                (Seen::Bad(Fault::Provider), self.refuse(call, Event::GaveUp, reason).await)
             }
             // It may be running. Whether it is, a callback or the deadline will tell; it is not sent again.
             Err(SubmitError::Ambiguous(what)) => {
@@ -180,6 +195,10 @@ impl Jobs {
             webhook: if webhooks { Some(address(&self.platform, call.id).await?) } else { None },
             start_timeout: Duration::from_secs(u64::try_from(self.platform.config.deadlines.provider_start).unwrap_or(300)),
         }))
+    }
+
+    fn is_fresh(&self, call: &Call) -> bool {
+        call.submitted_at.is_some_and(|intent| self.platform.clock.now() < intent + INTENT_LIVES)
     }
 
     /// The provider has it.

@@ -70,6 +70,19 @@ async fn an_ended_session_and_a_revoked_token_open_nothing() {
 }
 
 #[tokio::test]
+async fn sessions_that_were_all_ended_at_once_open_nothing() {
+    let world = World::start().await;
+    for number in 0..TIMES {
+        let (browser, user) = person(&world, number).await;
+        let session = by_cookie(&browser);
+        assert!(ask(&world, &session).await.is_ok());
+        world.platform.db.end_all_sessions(user.id).await.unwrap();
+        assert!(matches!(ask(&world, &session).await, Err(Denied::SignedOut)), "{number}");
+        assert!(is_kept(&world, &browser).await, "{number}");
+    }
+}
+
+#[tokio::test]
 async fn somebody_suspended_opens_nothing() {
     let world = World::start().await;
     for number in 0..TIMES {

@@ -34,7 +34,7 @@ async fn callback(client: &Client, id: &str, wanted: impl Fn(&Value) -> bool) ->
 async fn attempts(world: &World, client: &Client, id: &str, wanted: u32) -> Value {
     let written = || async {
         let stored = world.platform.db.callback(client.user().id, id.parse().unwrap()).await.unwrap().unwrap();
-        let under_way = stored.last_attempt_at.is_none_or(|at| stored.next_at.duration_since(at).as_millis() == 30_000);
+        let under_way = stored.last_attempt_at.is_none_or(|at| stored.next_at.duration_since(at).as_millis() == 25_000);
         (stored.attempts == wanted && (stored.state != CallbackState::Pending || !under_way)).then_some(())
     };
     eventually("the attempt is written down", async || written().await).await;
@@ -118,12 +118,12 @@ async fn an_address_that_fails_is_tried_again_under_the_same_name() {
     assert_eq!((&first["state"], &first["last_status"]), (&json!("pending"), &json!(500)));
 
     // Not before its time, whoever comes by.
-    world.clock.advance(29_000);
+    world.clock.advance(26_000);
     jobs::call_back(&world.platform, ada.user().id, id.parse().unwrap()).await.unwrap();
     sweep(&world).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(receiver.got().len(), 1);
-    world.clock.advance(5_000);
+    world.clock.advance(8_000);
     sweep(&world).await;
     let second = callback(&ada, &id, |callback| callback["attempts"] == 2 && callback["last_status"] == 302).await;
     assert_eq!(second["state"], "pending");

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, header};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +19,8 @@ use crate::stop::{Stop, stopped};
 
 /// Connections at once; further ones wait in the listener's backlog.
 const MAX_CONNECTIONS: usize = 512;
+/// Free ones below which an answer ends its connection: those that are kept for a request that may come must not lock others out.
+const SCARCE: usize = MAX_CONNECTIONS / 4;
 /// How long a client may take to send a request's head, which also ends idle connections.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long requests may go on after the shutdown.
@@ -78,9 +81,9 @@ impl Listeners {
                     }
                 },
             };
-            let (edge, stop) = (Arc::clone(&edge), stop.clone());
+            let (edge, stop, free) = (Arc::clone(&edge), stop.clone(), Arc::clone(&permits));
             connections.spawn(async move {
-                serve_connection(stream, peer.ip(), edge, stop).await;
+                serve_connection(stream, peer.ip(), edge, free, stop).await;
                 drop(permit);
             });
         }
@@ -91,12 +94,18 @@ impl Listeners {
     }
 }
 
-async fn serve_connection(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, mut stop: Stop) {
+async fn serve_connection(stream: TcpStream, peer: IpAddr, edge: Arc<Edge>, free: Arc<Semaphore>, mut stop: Stop) {
     // Answers are written in one piece or streamed; waiting for more to send only adds delay.
     let _unsupported = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let edge = Arc::clone(&edge);
-        async move { Ok::<_, Infallible>(edge.answer(request.map(axum::body::Body::new), peer).await) }
+        let (edge, free) = (Arc::clone(&edge), Arc::clone(&free));
+        async move {
+            let mut answer = edge.answer(request.map(axum::body::Body::new), peer).await;
+            if free.available_permits() < SCARCE {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let builder = {
         let mut builder = http1::Builder::new();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use axum::routing::get;
 use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::Options;
@@ -103,6 +104,29 @@ async fn other_hosts_are_sent_away_or_refused() {
     let (status, _, body) = send(&edition, Request::post("/api/v1/tokens").header(header::HOST, "evil.example")).await;
     assert_eq!(status, StatusCode::MISDIRECTED_REQUEST);
     assert!(body.contains("request_id"), "{body}");
+    edition.shutdown().await;
+}
+
+#[tokio::test]
+async fn connections_that_are_kept_for_later_lock_nobody_out() {
+    let place = tempfile::tempdir().unwrap();
+    let edition = start(place.path()).await;
+    let address = edition.origin().replace("http://localhost", "127.0.0.1");
+    let host = edition.origin().trim_start_matches("http://");
+    let mut kept = Vec::new();
+    let mut ended = 0;
+    // More than there is room for.
+    for _ in 0..600 {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        stream.write_all(format!("GET /docs HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut head = [0; 4_096];
+        let read = tokio::time::timeout(std::time::Duration::from_secs(10), stream.read(&mut head)).await.unwrap().unwrap();
+        let head = String::from_utf8_lossy(&head[..read]).to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 200"), "{head}");
+        ended += usize::from(head.contains("connection: close"));
+        kept.push(stream);
+    }
+    assert!((100..300).contains(&ended), "{ended} of 600 were ended");
     edition.shutdown().await;
 }
 
