@@ -1,10 +1,14 @@
 //! Calls that can't be sent, or that belong to nothing any more, end all the same: nothing is open for ever.
 
 use aws_sdk_dynamodb::types::AttributeValue::S;
-use serde_json::json;
+use axum::body::{Body, to_bytes};
+use http::{Request, header};
+use serde_json::{Map, Value, json};
 use shared::domain::generation::Call;
 use shared::domain::job::CallState;
 use shared::jobs::Jobs;
+use shared::runtime::Platform;
+use tower::ServiceExt as _;
 
 use crate::table::Table;
 use crate::world::{Client, World, eventually, picture, still};
@@ -47,6 +51,39 @@ async fn what_could_not_be_sent_is_sent_when_somebody_listens() {
     let over = ada.follow(&id).await;
     assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
     serving.abort();
+    world.shutdown().await;
+}
+
+/// A function that can't read one of its secrets finds that out when it has a slot already.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_prepared_gives_its_slot_back_and_is_sent_by_another() {
+    let world = World::start().await;
+    let ada = world.user("ada").await;
+    let mut secrets: Map<String, Value> = serde_json::from_slice(&std::fs::read(world.data().join("secrets.json")).unwrap()).unwrap();
+    secrets.remove("webhook_mac_key").unwrap();
+    let fewer = world.data().join("fewer.json");
+    std::fs::write(&fewer, serde_json::to_vec(&secrets).unwrap()).unwrap();
+    std::fs::set_permissions(&fewer, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut env = world.edition.environment("generate").unwrap().clone();
+    env.set("SECRETS", format!("file:{}", fewer.display()));
+    env.set("ORIGIN_SECRETS_SHA256", "");
+    let router = generate::router(&Platform::connect_at(&env, world.clock.clone()).unwrap());
+
+    let request = Request::post("/api/v1/generations")
+        .header(header::AUTHORIZATION, format!("Bearer {}", ada.token()))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("idempotency-key", "once")
+        .body(Body::from(picture("a fox").to_string()))
+        .unwrap();
+    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+    let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
+    assert_eq!(parts.status, 202, "{body}");
+    let id = body["id"].as_str().unwrap();
+    let call = call_of(&world, &ada, id).await;
+    assert_eq!((call.state, call.attempts, call.submitted_at), (CallState::Waiting, 1, None));
+    assert_eq!(world.platform.db.slots(ada.user().id).await.unwrap().running, 0);
+    let over = ada.follow(id).await;
+    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
     world.shutdown().await;
 }
 
