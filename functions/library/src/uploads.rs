@@ -208,7 +208,7 @@ fn answer(upload: Upload) -> ApiResult<Json<UploadedPicture>> {
 /// Makes the picture and stores it, or says what is wrong with the file. The same file makes the same picture, whoever comes second.
 async fn end_of(platform: &Platform, upload: &Upload, file: Bytes) -> ApiResult<Result<CleanPicture, Refused>> {
     let (announced, is_mask) = ((upload.bytes, upload.sha256.clone()), upload.purpose == Purpose::Mask);
-    let head = file.slice(..file.len().min(shared::media::sniff::SNIFF_BYTES));
+    let head = file.slice(..file.len().min(codec::SNIFF_BYTES));
     let made = codec::aside(move || {
         let is_announced = (file.len() as u64, hex::encode(Sha256::digest(&file))) == announced;
         is_announced.then(|| codec::normalise(&file, is_mask)).transpose()

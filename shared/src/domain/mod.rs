@@ -11,7 +11,6 @@ pub mod limits;
 pub mod link;
 pub mod model;
 pub mod money;
-pub mod picture;
 pub mod request;
 pub mod upload;
 pub mod user;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use codec::measures::{fitted, same_shape};
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
@@ -12,7 +13,6 @@ use crate::domain::asset::{Asset, AssetKind};
 use crate::domain::fields::FieldErrors;
 use crate::domain::generation::{Generation, Reason};
 use crate::domain::model::Model;
-use crate::domain::picture::{fitted, same_shape};
 use crate::domain::request::{END_FRAME, MASK, START_FRAME, ValidInputs};
 use crate::domain::upload::{LIFE, Purpose, Upload, UploadState};
 use crate::id::{AssetId, UploadId, UserId};

@@ -11,19 +11,16 @@ use aws_types::SdkConfig;
 
 use crate::config::{Config, Env};
 
-#[cfg(feature = "codec")]
-pub mod codec;
 pub mod keys;
 pub mod parts;
 pub mod presign;
 pub mod read;
 pub mod signed;
-pub mod sniff;
 pub mod store;
 pub mod video;
 pub mod zip;
 
-pub use sniff::MediaType;
+pub use codec::{self, MediaType};
 pub use store::{StoreError, Stored};
 pub use video::{NoPicture, VideoError};
 

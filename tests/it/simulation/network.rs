@@ -131,7 +131,7 @@ impl Sent {
 
 async fn carry(sim: Arc<Sim>, sent: Sent) -> Result<HttpResponse, ConnectorError> {
     // What sets a world up is no process of it, and nothing happens to it.
-    let Some(me) = process::current() else { return Ok(serve(&sim, &sent)) };
+    let Some(me) = process::current(&sim) else { return Ok(serve(&sim, &sent)) };
     let fault = draw(&sim, &sent);
     let name = sent.name();
     sim.wait(1, sim.weather.latency).await;

@@ -27,9 +27,11 @@ tokio::task_local! {
     static ME: Arc<Process>;
 }
 
-/// The process that runs this.
-pub(super) fn current() -> Option<Arc<Process>> {
-    ME.try_with(Arc::clone).ok()
+/// The process that runs this: an invocation, or what one of them has begun and left, which lives and dies by itself. What sets a world
+/// up is none.
+pub(super) fn current(sim: &Sim) -> Option<Arc<Process>> {
+    let invocation = ME.try_with(Arc::clone).ok();
+    invocation.or_else(|| Some(sim.left_behind(tokio::task::try_id()?, || Process::new(sim, "what was left behind".to_owned()))))
 }
 
 /// What the dead do.
@@ -38,6 +40,14 @@ pub(super) async fn never<T>() -> T {
 }
 
 impl Process {
+    fn new(sim: &Sim, name: String) -> Arc<Self> {
+        let dies_at = (!sim.is_calm() && sim.chance(sim.weather.deaths)).then(|| {
+            let death = sim.pick(&[Death::Before, Death::After]);
+            (sim.between(1, 12), death)
+        });
+        Arc::new(Self { name, dies_at, requests: AtomicU64::new(0), dead: AtomicBool::new(false) })
+    }
+
     /// Whether it dies here.
     pub(super) fn dies(&self, sim: &Sim, death: Death) -> bool {
         let number = if death == Death::Before { self.requests.fetch_add(1, SeqCst) + 1 } else { self.requests.load(SeqCst) };
@@ -51,11 +61,7 @@ impl Process {
 
 /// Runs `work` as a process; `None` when it died. Nothing of a dead process runs on.
 pub(super) async fn run<T>(sim: &Arc<Sim>, name: String, work: impl Future<Output = T>) -> Option<T> {
-    let dies_at = (!sim.is_calm() && sim.chance(sim.weather.deaths)).then(|| {
-        let death = sim.pick(&[Death::Before, Death::After]);
-        (sim.between(1, 12), death)
-    });
-    let me = Arc::new(Process { name, dies_at, requests: AtomicU64::new(0), dead: AtomicBool::new(false) });
+    let me = Process::new(sim, name);
     let mut work = pin!(ME.scope(Arc::clone(&me), work));
     std::future::poll_fn(|context| {
         sim.set_clock();

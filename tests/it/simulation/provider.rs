@@ -92,7 +92,7 @@ impl Queue {
     /// On the way there and back; the asker may die on it.
     async fn travel(&self, what: &str) {
         let sim = &self.0.sim;
-        let me = process::current().expect("only processes ask the provider");
+        let me = process::current(sim).expect("only processes ask the provider");
         sim.wait(1, sim.weather.latency).await;
         if me.dies(sim, Death::Before) {
             sim.note(&me, &format!("dies before it asks the provider: {what}"));
@@ -102,7 +102,7 @@ impl Queue {
 
     async fn back(&self, what: &str) {
         let sim = &self.0.sim;
-        let me = process::current().expect("only processes ask the provider");
+        let me = process::current(sim).expect("only processes ask the provider");
         sim.note(&me, &format!("asks the provider: {what}"));
         if me.dies(sim, Death::After) {
             sim.note(&me, "dies after it");

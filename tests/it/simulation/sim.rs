@@ -1,6 +1,6 @@
 //! What all processes of a simulated world share: time, chance, faults, the services, and the eye that is kept on all of it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -76,6 +76,8 @@ pub(super) struct Sim {
     watch: Mutex<Watch>,
     /// Instants at which something happens: one thing each, so that the order never depends on anything else.
     instants: Mutex<BTreeSet<u64>>,
+    /// What invocations have begun and left, by its task.
+    left: Mutex<HashMap<tokio::task::Id, Arc<Process>>>,
     trace: Mutex<VecDeque<String>>,
     wrong: Mutex<Option<String>>,
     spoilt: Mutex<bool>,
@@ -99,6 +101,7 @@ impl Sim {
             sent: QUEUES.into_iter().map(|name| (name, Notify::new())).collect(),
             watch: Mutex::new(watch),
             instants: Mutex::default(),
+            left: Mutex::default(),
             trace: Mutex::default(),
             wrong: Mutex::default(),
             spoilt: Mutex::default(),
@@ -129,6 +132,11 @@ impl Sim {
         }
         tokio::time::sleep_until(self.start + Duration::from_millis(at)).await;
         self.set_clock();
+    }
+
+    /// The process of a task that no invocation runs, made by `new` when it is first seen.
+    pub(super) fn left_behind(&self, task: tokio::task::Id, new: impl FnOnce() -> Arc<Process>) -> Arc<Process> {
+        Arc::clone(self.left.lock().unwrap().entry(task).or_insert_with(new))
     }
 
     /// No more faults.

@@ -23,7 +23,7 @@ pub(super) const MAX_READS: u32 = 8;
 
 /// What is known, or what has to be read for it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step<T> {
+pub enum Step<T> {
     /// These bytes, none of which lie beyond the file's end; then ask again.
     Read(Range<u64>),
     /// Known.
@@ -32,7 +32,7 @@ pub(super) enum Step<T> {
 
 /// A window on a file, and how far its boxes were followed.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub struct Reader {
     length: u64,
     start: u64,
     held: BytesMut,
@@ -44,12 +44,12 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Of a file with `length` bytes.
-    pub(super) fn new(length: u64) -> Self {
+    pub fn new(length: u64) -> Self {
         Self { length, start: 0, held: BytesMut::new(), at: 0, boxes: 0, reads: 0 }
     }
 
     /// Takes what was read for a [`Step::Read`].
-    pub(super) fn give(&mut self, range: Range<u64>, bytes: &[u8]) -> Result<(), NoPicture> {
+    pub fn give(&mut self, range: Range<u64>, bytes: &[u8]) -> Result<(), NoPicture> {
         if bytes.len() as u64 != range.end.saturating_sub(range.start) {
             return Err(NoPicture::Damaged("it is shorter than it was"));
         }
@@ -62,7 +62,7 @@ impl Reader {
     }
 
     /// The index: follows the boxes of the file to it.
-    pub(super) fn index(&mut self) -> Result<Step<Index>, NoPicture> {
+    pub fn index(&mut self) -> Result<Step<Index>, NoPicture> {
         while self.at < self.length {
             self.boxes += 1;
             if self.boxes > MAX_BOXES {
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     /// The bytes of `range`.
-    pub(super) fn bytes(&mut self, range: Range<u64>) -> Result<Step<Bytes>, NoPicture> {
+    pub fn bytes(&mut self, range: Range<u64>) -> Result<Step<Bytes>, NoPicture> {
         if range.is_empty() || range.end > self.length {
             return Err(NoPicture::Damaged("a part lies beyond its end"));
         }

@@ -6,7 +6,7 @@ use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageEncoder as _, ImageFor
 
 use super::decode::decode;
 use super::*;
-use crate::media::MediaType;
+use crate::MediaType;
 
 /// A picture that no two corners of are alike.
 fn gradient(width: u32, height: u32) -> RgbImage {

@@ -7,7 +7,7 @@ use rusty_h264_encoder::{Encoder, EncoderConfig, Preset};
 
 use super::super::sps::Sps;
 use super::*;
-use crate::media::codec::Thumbnails;
+use crate::Thumbnails;
 
 /// Red, green, blue and white in BT.601, narrow range.
 const RED: [u8; 3] = [81, 90, 240];

@@ -8,7 +8,7 @@ use image::codecs::webp::WebPDecoder;
 use image::{DynamicImage, ImageDecoder, Limits};
 
 use super::jpeg;
-use crate::media::MediaType;
+use crate::MediaType;
 
 /// What may be decoded at all.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use image::{DynamicImage, RgbImage, RgbaImage};
 use webp::{Encoder, PixelLayout, WebPConfig};
 
 use super::decode::{Bounds, Undecodable, decode};
-use crate::domain::picture::fitted;
+use crate::measures::fitted;
 
 /// Boxes that thumbnails fit into, in pixels: for tiles, and for the detail page.
 pub const BOXES: [u32; 2] = [512, 1280];

@@ -366,5 +366,5 @@ proptest! {
     }
 }
 
-#[cfg(feature = "video")]
+#[cfg(feature = "frames")]
 mod pictures;

@@ -7,8 +7,8 @@ use image::{DynamicImage, RgbImage};
 
 use super::frame::Frame;
 use super::index::{Index, shown};
-use crate::domain::picture::fitted;
-use crate::media::codec::{BOXES, Thumbnails, Undecodable, thumbnails_of_pixels};
+use crate::measures::fitted;
+use crate::{BOXES, Thumbnails, Undecodable, thumbnails_of_pixels};
 
 /// From this many lines on, a film that says nothing about its colours has those of HD, as in browsers.
 const HD_LINES: u32 = 720;

@@ -8,8 +8,8 @@ use image::{DynamicImage, GrayImage, ImageEncoder as _};
 
 use super::decode::{Bounds, Undecodable, decode};
 use super::thumbnail::{eight_bits, shrink};
-use crate::domain::picture::{fitted, same_shape};
-use crate::media::MediaType;
+use crate::MediaType;
+use crate::measures::{fitted, same_shape};
 
 /// The longer side of what is kept.
 const MAX_SIDE: u32 = 2_048;
