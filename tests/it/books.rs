@@ -1,15 +1,23 @@
 //! What was used, as people see it and as an operator verifies it: usage, ledger and library say the same.
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::types::AttributeValue::{self, N};
+use futures_util::future::BoxFuture;
 use http::StatusCode;
 use local::Options;
 use local::operator::Place;
 use serde_json::{Value, json};
 use shared::db::keys;
+use shared::domain::generation::ProviderRequest;
+use shared::domain::model::Model;
+use shared::jobs::Jobs;
 use shared::jobs::verify::{Books, verify};
+use shared::provider::{AskError, Cancellation, FetchError, MediaStream, Output, Progress, Provider, Submission, SubmitError, Verdict};
 
 use crate::table::Table;
-use crate::world::{Client, World, picture, pictures, still};
+use crate::webhooks::{Callback, hanging};
+use crate::world::{Client, World, eventually, picture, pictures, still};
 
 async fn books(world: &World, client: &Client) -> Books {
     verify(&world.platform.db, client.user().id, world.clock.now(), jiff::SignedDuration::from_hours(24)).await.unwrap()
@@ -173,5 +181,72 @@ async fn every_mistake_in_the_books_is_found() {
     held.insert("running".to_owned(), number(1));
     table.put(held).await;
     assert_eq!(books(&world, &ada).await.problems.len(), 1);
+    world.shutdown().await;
+}
+
+/// Says what it billed for whatever it is asked about, and nothing else.
+#[derive(Debug)]
+struct Bills(f64);
+
+impl Provider for Bills {
+    fn submit<'a>(&'a self, _: &'a Submission) -> BoxFuture<'a, Result<ProviderRequest, SubmitError>> {
+        panic!("nothing is made here")
+    }
+
+    fn status<'a>(&'a self, _: &'a ProviderRequest) -> BoxFuture<'a, Result<Progress, AskError>> {
+        panic!("everything is over here")
+    }
+
+    fn result<'a>(&'a self, _: &'a ProviderRequest, _: Option<&'a Model>) -> BoxFuture<'a, Result<Verdict, AskError>> {
+        Box::pin(async { Ok(Verdict::Output(Output { billable_units: Some(self.0), ..Output::default() })) })
+    }
+
+    fn cancel<'a>(&'a self, _: &'a ProviderRequest) -> BoxFuture<'a, Result<Cancellation, AskError>> {
+        panic!("everything is over here")
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), AskError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn fetch<'a>(&'a self, _: &'a str, _: u64) -> BoxFuture<'a, Result<MediaStream, FetchError>> {
+        panic!("nothing is kept here")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_billed_takes_the_place_of_the_estimate_once_though_a_callback_doesnt_say_it() {
+    let world = World::start().await;
+    let ada = world.user("ada").await;
+    // Callbacks are on here; the provider is asked afterwards.
+    let told = ada.made(&picture("told by a callback")).await;
+    let generation = world.platform.db.generation(ada.user().id, told["id"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
+    let units = async |call| world.platform.db.call(call).await.unwrap().unwrap().billable_units;
+    eventually("what was billed is known", async || units(generation.calls[0]).await.filter(|units| *units == 1.0)).await;
+
+    // One about which the stand-in still says that it runs.
+    let call = hanging(&world, &ada, "billed higher").await;
+    let pixel = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    let callback = Callback::about(&world, call).await.with(|it| {
+        it.body =
+            json!({"request_id": it.request, "gateway_request_id": it.request, "status": "OK", "payload": {"images": [{"url": pixel}]}})
+                .to_string();
+    });
+    assert_eq!(callback.signed().send(&world.stranger(None)).await.status, StatusCode::NO_CONTENT);
+    let id = world.platform.db.call(call).await.unwrap().unwrap().generation.to_string();
+    let made = ada.follow(&id).await;
+    let estimate = micros(&made["price"]["estimated"]);
+    assert_eq!((&made["state"], micros(&made["price"]["actual"]), units(call).await), (&json!("complete"), estimate, None));
+    for units_billed in [2.5, 9.0] {
+        let bills = world.platform.clone().with_provider(Arc::new(Bills(units_billed)));
+        Jobs::new(&bills).await.unwrap().bill(call).await.unwrap();
+        let made = ada.get(&format!("/api/v1/generations/{id}")).await.json();
+        assert_eq!((micros(&made["price"]["actual"]), units(call).await), (estimate * 5 / 2, Some(2.5)), "{units_billed}");
+    }
+    let usage = &ada.all("/api/v1/usage").await[0];
+    assert_eq!(micros(&usage["spend"]), micros(&told["price"]["actual"]) + estimate * 5 / 2);
+    assert_eq!(micros(&usage["models"][0]["spend"]), micros(&usage["spend"]));
+    assert_eq!(micros(&usage["days"][0]["spend"]), micros(&usage["spend"]));
+    assert_eq!(books(&world, &ada).await.problems, Vec::<String>::new());
     world.shutdown().await;
 }

@@ -19,7 +19,7 @@ pub enum LedgerKind {
 }
 
 impl LedgerKind {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Reserved => "reserved",
             Self::Charged => "charged",

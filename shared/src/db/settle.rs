@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::expr::s;
+use super::expr::{n, s};
 use super::jobs::{NotTaken, arrow_from, taken, transition};
 use super::ledger::{LedgerKind, LedgerLine, write_line};
 use super::{Cond, Db, DbError, Lost, Write, assets, attribute, keys, quota};
@@ -67,6 +67,37 @@ impl Db {
         writes.extend(self.settlement(call, outcome, (to, settlement, delivered), now)?);
         for asset in &outcome.assets {
             writes.push(assets::create(asset, outcome.due.unwrap_or(now))?);
+        }
+        taken(self.transact(writes).await)
+    }
+
+    /// Notes what the provider billed for a delivered call, and puts `price` (millionths of a dollar) in the place of the estimate
+    /// wherever it was written: ledger, month, generation. Once; losing means that it is known already.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub async fn bill(&self, call: &Call, units: f64, price: Option<i64>) -> Result<(), NotTaken> {
+        let delivered = [CallState::Complete, CallState::CompleteFree].map(|state| s(state.name())).to_vec();
+        let unknown = Cond::OneOf("state", delivered).and(Cond::Absent("billable_units"));
+        let mut writes = vec![Write::update(keys::call(call.id), unknown).set("billable_units", attribute(&units)?)];
+        let charged = match (call.state, call.settled_at) {
+            (CallState::Complete, Some(at)) => {
+                let key = keys::ledger(call.user, &keys::ledger_line(at, &call.id.to_string(), LedgerKind::Charged.name()));
+                self.get::<LedgerLine>(&key).await?.map(|line| (key, line.price))
+            }
+            // Nothing was charged for it.
+            _ => None,
+        };
+        if let (Some((key, estimate)), Some(price)) = (charged, price)
+            && price != estimate
+        {
+            let more = price - estimate;
+            let month = Write::update(keys::quota(call.user, &call.month), Cond::Exists);
+            writes.extend([
+                Write::update(key, Cond::Eq("price", n(estimate))).set("price", n(price)),
+                month.add("spend", more).add(format!("spend#{}", call.model), more).add(quota::spend_of(&call.date), more),
+                Write::update(keys::generation(call.user, call.generation), Cond::Exists).add("price_actual", more),
+            ]);
         }
         taken(self.transact(writes).await)
     }

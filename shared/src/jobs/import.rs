@@ -7,19 +7,18 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use jiff::SignedDuration;
 
+use super::bill::billed;
 use super::{RESULTS_LIVE, StepError, won};
 use crate::db::settle::Outcome;
 use crate::domain::asset::{Asset, AssetKind, PosterState, Thumbnail};
 use crate::domain::generation::{Call, Generation, Reason, Warning};
 use crate::domain::job::{CallState, Event};
-use crate::domain::money::Money;
 use crate::domain::request::MASK;
 use crate::domain::words;
 use crate::id::{AssetId, CallId};
 use crate::media::codec::{self, Bounds};
 use crate::media::store::{MAX_IMAGE, MAX_VIDEO};
 use crate::media::{Bucket, MediaError, NoPicture, StoreError, Stored, VideoError, keys};
-use crate::provider::catalogue;
 use crate::provider::fetch::Fetcher;
 use crate::provider::{Failure, FetchError, Output, ProviderMedia};
 use crate::queue::Task;
@@ -51,7 +50,7 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
         // Settled, but the run that did it may have been cut off before what follows.
         CallState::Complete | CallState::CompleteFree => {
             let assets = platform.db.assets_by_id(call.user, &call.assets).await?;
-            return follow_up(platform, &call, &assets).await;
+            return follow_up(platform, &call, &assets, call.billable_units.is_some()).await;
         }
         _ => return Ok(()),
     }
@@ -90,26 +89,23 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
             .collect(),
         reason: problems.into_iter().next(),
         assets,
-        price: billed(&generation, &output),
+        price: output.billable_units.and_then(|units| billed(&generation, units)),
         billable_units: output.billable_units,
         // A message to `thumbnailer` is on its way; `worker` asks again when it was lost.
         due: Some(platform.clock.now() + SignedDuration::from_secs(platform.config.deadlines.poster)),
     };
     if won(platform.db.settle(&call, &outcome, platform.clock.now()).await)? {
-        return follow_up(platform, &call, &outcome.assets).await;
+        return follow_up(platform, &call, &outcome.assets, outcome.billable_units.is_some()).await;
     }
     super::bury_if_stuck(platform, &call).await
 }
 
-/// What the provider billed, at the price of the request's own parameters; only some results say it.
-fn billed(generation: &Generation, output: &Output) -> Option<i64> {
-    let model = catalogue::find(&generation.model)?;
-    model.price.rate(&generation.parameters).checked_mul_f64(output.billable_units?).map(Money::micros)
-}
-
 /// What comes after the settlement. Each part may happen again.
-async fn follow_up(platform: &Platform, call: &Call, assets: &[Asset]) -> Result<(), StepError> {
+async fn follow_up(platform: &Platform, call: &Call, assets: &[Asset], is_billed: bool) -> Result<(), StepError> {
     platform.queues.task(&Task::Start { user: call.user }, std::time::Duration::ZERO).await?;
+    if !is_billed && !assets.is_empty() {
+        platform.queues.task(&Task::Bill { call: call.id }, std::time::Duration::ZERO).await?;
+    }
     super::tell(platform, call).await?;
     for asset in assets {
         if asset.poster == PosterState::Pending {

@@ -4,6 +4,7 @@
 //! A step may be interrupted anywhere and run again by anybody: whoever comes second finds its condition false and stops.
 //! `worker` owns every state that isn't final; tasks and webhooks only make it faster.
 
+mod bill;
 #[cfg(feature = "view")]
 pub(crate) mod callback;
 mod erase;

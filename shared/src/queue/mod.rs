@@ -50,6 +50,11 @@ pub enum Task {
         /// How many polls were before this one: the pace slows down with it.
         polls: u32,
     },
+    /// Ask the provider what it billed for a call whose result came without saying so.
+    Bill {
+        /// Which call.
+        call: CallId,
+    },
     /// Tell a client that its generation is over.
     CallBack {
         /// Whose.

@@ -160,7 +160,7 @@ fn describe(job: &Job, piece: &Piece, url: &str, name: &str) -> Value {
     value
 }
 
-/// Megapixels, each begun one counted.
+/// Megapixels of 1,024 × 1,024, each begun one counted.
 fn megapixels(piece: &Piece) -> f64 {
-    (f64::from(piece.width) * f64::from(piece.height) / 1e6).ceil()
+    (f64::from(piece.width) * f64::from(piece.height) / f64::from(1 << 20)).ceil()
 }
