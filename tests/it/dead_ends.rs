@@ -1,7 +1,12 @@
 //! Calls that can't be sent, or that belong to nothing any more, end all the same: nothing is open for ever.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::AttributeValue::S;
 use axum::body::{Body, to_bytes};
+use axum::extract::Query;
+use axum::routing::get;
+use axum::{Json, Router};
 use http::{Request, header};
 use serde_json::{Map, Value, json};
 use shared::domain::generation::Call;
@@ -54,36 +59,84 @@ async fn what_could_not_be_sent_is_sent_when_somebody_listens() {
     world.shutdown().await;
 }
 
+/// A platform of `generate` that reads its secrets from `secrets`.
+fn with_secrets(world: &World, secrets: &str, more: &[(&str, &str)]) -> Platform {
+    let mut env = world.edition.environment("generate").unwrap().clone();
+    env.set("SECRETS", secrets);
+    env.set("ORIGIN_SECRETS_SHA256", "");
+    for (name, value) in more {
+        env.set(*name, *value);
+    }
+    Platform::connect_at(&env, world.clock.clone()).unwrap()
+}
+
+/// Asks such a platform for a picture, which it accepts; the generation's id.
+async fn accepted_by(platform: &Platform, client: &Client) -> String {
+    let request = Request::post("/api/v1/generations")
+        .header(header::AUTHORIZATION, format!("Bearer {}", client.token()))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("idempotency-key", "once")
+        .body(Body::from(picture("a fox").to_string()))
+        .unwrap();
+    let (parts, body) = generate::router(platform).oneshot(request).await.unwrap().into_parts();
+    let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
+    assert_eq!(parts.status, 202, "{body}");
+    body["id"].as_str().unwrap().to_owned()
+}
+
+fn secrets(world: &World) -> Map<String, Value> {
+    serde_json::from_slice(&std::fs::read(world.data().join("secrets.json")).unwrap()).unwrap()
+}
+
+/// The call is back in line, and holds nothing.
+async fn was_taken_back(world: &World, client: &Client, id: &str) {
+    let call = call_of(world, client, id).await;
+    assert_eq!((call.state, call.attempts, call.submitted_at), (CallState::Waiting, 1, None));
+    assert_eq!(world.platform.db.slots(client.user().id).await.unwrap().running, 0);
+}
+
 /// A function that can't read one of its secrets finds that out when it has a slot already.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_prepared_gives_its_slot_back_and_is_sent_by_another() {
     let world = World::start().await;
     let ada = world.user("ada").await;
-    let mut secrets: Map<String, Value> = serde_json::from_slice(&std::fs::read(world.data().join("secrets.json")).unwrap()).unwrap();
-    secrets.remove("webhook_mac_key").unwrap();
-    let fewer = world.data().join("fewer.json");
-    std::fs::write(&fewer, serde_json::to_vec(&secrets).unwrap()).unwrap();
-    std::fs::set_permissions(&fewer, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let mut env = world.edition.environment("generate").unwrap().clone();
-    env.set("SECRETS", format!("file:{}", fewer.display()));
-    env.set("ORIGIN_SECRETS_SHA256", "");
-    let router = generate::router(&Platform::connect_at(&env, world.clock.clone()).unwrap());
-
-    let request = Request::post("/api/v1/generations")
-        .header(header::AUTHORIZATION, format!("Bearer {}", ada.token()))
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("idempotency-key", "once")
-        .body(Body::from(picture("a fox").to_string()))
-        .unwrap();
-    let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
-    let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
-    assert_eq!(parts.status, 202, "{body}");
-    let id = body["id"].as_str().unwrap();
-    let call = call_of(&world, &ada, id).await;
-    assert_eq!((call.state, call.attempts, call.submitted_at), (CallState::Waiting, 1, None));
-    assert_eq!(world.platform.db.slots(ada.user().id).await.unwrap().running, 0);
-    let over = ada.follow(id).await;
+    let mut fewer = secrets(&world);
+    fewer.remove("webhook_mac_key").unwrap();
+    let file = world.data().join("fewer.json");
+    std::fs::write(&file, serde_json::to_vec(&fewer).unwrap()).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let id = accepted_by(&with_secrets(&world, &format!("file:{}", file.display()), &[]), &ada).await;
+    was_taken_back(&world, &ada, &id).await;
+    let over = ada.follow(&id).await;
     assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
+    world.shutdown().await;
+}
+
+/// A sandbox is frozen between the intent and the submission, and goes on half a minute later: while it asks for a secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intent_that_is_half_a_minute_old_is_taken_back_instead_of_sent() {
+    let world = World::start_at(&[], still()).await;
+    let ada = world.user("ada").await;
+    let (known, clock) = (secrets(&world), world.clock.clone());
+    let parameter = move |Query(query): Query<BTreeMap<String, String>>| async move {
+        let name = query["name"].rsplit('/').next().unwrap().to_owned();
+        if name == "webhook_mac_key" {
+            clock.advance(30_000);
+        }
+        Json(json!({"Parameter": {"Value": known[&name]}}))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let extension = Router::new().route("/systemsmanager/parameters/get", get(parameter));
+    let serving = tokio::spawn(async move { axum::serve(listener, extension).await });
+    let more = [("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", port.as_str()), ("FAL_ACCOUNT_ID", "account")];
+    let id = accepted_by(&with_secrets(&world, "ssm:/frozen", &more), &ada).await;
+    was_taken_back(&world, &ada, &id).await;
+    world.clock.advance(5_000);
+    sweep(&world).await;
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
+    serving.abort();
     world.shutdown().await;
 }
 
@@ -94,10 +147,17 @@ async fn what_can_never_be_sent_fails_after_six_times_and_can_be_cancelled_befor
     let (id, unwanted) = (ada.accepted(&picture("a fox")).await, ada.accepted(&picture("a hare")).await);
     assert_eq!(ada.post(&format!("/api/v1/generations/{unwanted}/cancel"), &json!({})).await.status, 202);
     assert_eq!(ada.follow(&unwanted).await["state"], "cancelled");
-    for seconds in [5, 10, 20, 40, 80] {
-        assert_eq!(call_of(&world, &ada, &id).await.state, CallState::Waiting);
+    let jobs = Jobs::new(&world.platform).await.unwrap();
+    for (before, seconds) in (1..).zip([5, 10, 20, 40, 80]) {
+        let call = call_of(&world, &ada, &id).await;
+        assert_eq!((call.state, call.attempts), (CallState::Waiting, before));
         world.clock.advance(seconds * 1_000);
-        sweep(&world).await;
+        eventually("it is tried again", async || {
+            jobs.start(ada.user()).await;
+            let call = call_of(&world, &ada, &id).await;
+            (call.attempts > before || call.state != CallState::Waiting).then_some(())
+        })
+        .await;
     }
     let over = ada.follow(&id).await;
     assert_eq!((&over["state"], &over["error"]["code"]), (&json!("failed"), &json!("provider-unreachable")), "{over}");
