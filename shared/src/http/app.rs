@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{RequestExt, Router};
+use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
@@ -83,6 +84,8 @@ async fn observe(State(platform): State<Platform>, mut request: Request, next: N
 
     let response = match arrival::judge(&platform.config.origin_secrets, request.uri().path(), request.headers()) {
         Err(beside) => beside.into_response(),
+        // API Gateway hands paths over decoded, and what follows a decoded # was taken for a fragment: this isn't the path that was asked for.
+        Ok(_) if request.raw_http_path().contains('#') => ApiError::not_found().into_response(),
         Ok(visitor) => {
             request.extensions_mut().insert(visitor);
             match tokio::time::timeout(HANDLER, next.run(request)).await {

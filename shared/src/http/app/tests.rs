@@ -104,6 +104,8 @@ async fn every_refusal_is_a_problem() {
         (request("DELETE", "/json"), 405, "method-not-allowed"),
         (request("GET", "/id/1"), 404, "not-found"),
         (request("GET", "/id/%FF"), 404, "not-found"),
+        // A decoded # cuts off the rest of a path.
+        (lambda_http::RequestExt::with_raw_http_path(request("GET", "/json"), "/json#/x"), 404, "not-found"),
         (request("GET", "/panic"), 500, "internal"),
         (request("GET", "/busy"), 429, "rate-limited"),
         (post_body("/json", None, "{}"), 415, "unsupported-media-type"),
