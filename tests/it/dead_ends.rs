@@ -28,6 +28,19 @@ async fn call_of(world: &World, client: &Client, generation: &str) -> Call {
     world.platform.db.call(generation.calls[0]).await.unwrap().unwrap()
 }
 
+/// The call is back in line, and holds nothing.
+async fn was_taken_back(world: &World, client: &Client, id: &str) {
+    let call = call_of(world, client, id).await;
+    assert_eq!((call.state, call.attempts, call.submitted_at), (CallState::Waiting, 1, None));
+    assert_eq!(world.platform.db.slots(client.user().id).await.unwrap().running, 0);
+}
+
+/// The generation ends in the library, and is charged.
+async fn is_delivered(client: &Client, id: &str) {
+    let over = client.follow(id).await;
+    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
+}
+
 /// A port of this machine at which nobody listens yet.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -41,9 +54,7 @@ async fn what_could_not_be_sent_is_sent_when_somebody_listens() {
     let id = ada.accepted(&picture("a fox")).await;
     let generation = ada.get(&format!("/api/v1/generations/{id}")).await.json();
     assert_eq!((&generation["state"], &generation["warnings"]), (&json!("queued"), &json!([])), "{generation}");
-    let call = call_of(&world, &ada, &id).await;
-    assert_eq!((call.state, call.attempts, call.submitted_at), (CallState::Waiting, 1, None));
-    assert_eq!(world.platform.db.slots(ada.user().id).await.unwrap().running, 0);
+    was_taken_back(&world, &ada, &id).await;
     // Not a moment too soon.
     sweep(&world).await;
     assert_eq!(call_of(&world, &ada, &id).await.attempts, 1);
@@ -53,8 +64,7 @@ async fn what_could_not_be_sent_is_sent_when_somebody_listens() {
     let serving = tokio::spawn(async move { axum::serve(listener, router).await });
     world.clock.advance(5_000);
     sweep(&world).await;
-    let over = ada.follow(&id).await;
-    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
+    is_delivered(&ada, &id).await;
     serving.abort();
     world.shutdown().await;
 }
@@ -88,13 +98,6 @@ fn secrets(world: &World) -> Map<String, Value> {
     serde_json::from_slice(&std::fs::read(world.data().join("secrets.json")).unwrap()).unwrap()
 }
 
-/// The call is back in line, and holds nothing.
-async fn was_taken_back(world: &World, client: &Client, id: &str) {
-    let call = call_of(world, client, id).await;
-    assert_eq!((call.state, call.attempts, call.submitted_at), (CallState::Waiting, 1, None));
-    assert_eq!(world.platform.db.slots(client.user().id).await.unwrap().running, 0);
-}
-
 /// A function that can't read one of its secrets finds that out when it has a slot already.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_prepared_gives_its_slot_back_and_is_sent_by_another() {
@@ -107,8 +110,7 @@ async fn what_could_not_be_prepared_gives_its_slot_back_and_is_sent_by_another()
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let id = accepted_by(&with_secrets(&world, &format!("file:{}", file.display()), &[]), &ada).await;
     was_taken_back(&world, &ada, &id).await;
-    let over = ada.follow(&id).await;
-    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
+    is_delivered(&ada, &id).await;
     world.shutdown().await;
 }
 
@@ -134,8 +136,7 @@ async fn an_intent_that_is_half_a_minute_old_is_taken_back_instead_of_sent() {
     was_taken_back(&world, &ada, &id).await;
     world.clock.advance(5_000);
     sweep(&world).await;
-    let over = ada.follow(&id).await;
-    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(1)), "{over}");
+    is_delivered(&ada, &id).await;
     serving.abort();
     world.shutdown().await;
 }

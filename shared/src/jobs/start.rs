@@ -27,8 +27,8 @@ use crate::secrets::SecretName;
 const LOOK_AHEAD: i32 = 25;
 /// Seconds before a call is sent again that could not be sent: a restart over there takes no longer. It fails after the last.
 const RETRIES: [u64; 5] = [5, 10, 20, 40, 80];
-/// After this an intent isn't acted upon any more, but taken back: whoever wrote it was frozen in between, as a sandbox
-/// is whose request was answered. What was sent in time is never taken back.
+/// After this an intent isn't acted upon any more, but taken back: whoever wrote it was frozen in between, as a sandbox is whose request
+/// was answered. What was sent in time is never taken back.
 const INTENT_LIVES: SignedDuration = SignedDuration::from_secs(30);
 /// How long a call of a model that is no longer in the catalogue may take.
 const UNKNOWN_MODEL_MS: u64 = 3_600_000;
