@@ -15,8 +15,9 @@ use shared::jobs::Jobs;
 use shared::runtime::Platform;
 use tower::ServiceExt as _;
 
+use crate::faults;
 use crate::table::Table;
-use crate::world::{Client, World, eventually, picture, still};
+use crate::world::{Client, World, eventually, picture, pictures, still};
 
 async fn sweep(world: &World) {
     Jobs::new(&world.platform).await.unwrap().sweep().await.unwrap();
@@ -80,13 +81,13 @@ fn with_secrets(world: &World, secrets: &str, more: &[(&str, &str)]) -> Platform
     Platform::connect_at(&env, world.clock.clone()).unwrap()
 }
 
-/// Asks such a platform for a picture, which it accepts; the generation's id.
-async fn accepted_by(platform: &Platform, client: &Client) -> String {
+/// Asks such a platform for what it accepts; the generation's id.
+async fn accepted_by(platform: &Platform, client: &Client, body: &Value) -> String {
     let request = Request::post("/api/v1/generations")
         .header(header::AUTHORIZATION, format!("Bearer {}", client.token()))
         .header(header::CONTENT_TYPE, "application/json")
         .header("idempotency-key", "once")
-        .body(Body::from(picture("a fox").to_string()))
+        .body(Body::from(body.to_string()))
         .unwrap();
     let (parts, body) = generate::router(platform).oneshot(request).await.unwrap().into_parts();
     let body: Value = serde_json::from_slice(&to_bytes(body, 1 << 20).await.unwrap()).unwrap();
@@ -108,9 +109,25 @@ async fn what_could_not_be_prepared_gives_its_slot_back_and_is_sent_by_another()
     let file = world.data().join("fewer.json");
     std::fs::write(&file, serde_json::to_vec(&fewer).unwrap()).unwrap();
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let id = accepted_by(&with_secrets(&world, &format!("file:{}", file.display()), &[]), &ada).await;
+    let id = accepted_by(&with_secrets(&world, &format!("file:{}", file.display()), &[]), &ada, &picture("a fox")).await;
     was_taken_back(&world, &ada, &id).await;
     is_delivered(&ada, &id).await;
+    world.shutdown().await;
+}
+
+/// The table refuses the second of two slots: what has the first is sent all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_a_slot_is_sent_though_the_next_gets_none() {
+    let world = World::start().await;
+    let ada = world.user("ada").await;
+    let table = world.edition.environment("generate").unwrap().get("AWS_ENDPOINT_URL_DYNAMODB").unwrap().to_owned();
+    let secrets = format!("file:{}", world.data().join("secrets.json").display());
+    let proxy = faults::one_slot(&table).await;
+    let platform = with_secrets(&world, &secrets, &[("AWS_ENDPOINT_URL_DYNAMODB", &proxy)]);
+    let id = accepted_by(&platform, &ada, &pictures("two foxes", 2)).await;
+    // The first one's end starts the second, at a table that refuses nothing.
+    let over = ada.follow(&id).await;
+    assert_eq!((&over["state"], &over["units"]["charged"]), (&json!("complete"), &json!(2)), "{over}");
     world.shutdown().await;
 }
 
@@ -132,7 +149,7 @@ async fn an_intent_that_is_half_a_minute_old_is_taken_back_instead_of_sent() {
     let extension = Router::new().route("/systemsmanager/parameters/get", get(parameter));
     let serving = tokio::spawn(async move { axum::serve(listener, extension).await });
     let more = [("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", port.as_str()), ("FAL_ACCOUNT_ID", "account")];
-    let id = accepted_by(&with_secrets(&world, "ssm:/frozen", &more), &ada).await;
+    let id = accepted_by(&with_secrets(&world, "ssm:/frozen", &more), &ada, &picture("a fox")).await;
     was_taken_back(&world, &ada, &id).await;
     world.clock.advance(5_000);
     sweep(&world).await;

@@ -36,16 +36,40 @@ pub(crate) async fn before(table: &str, percent: u8) -> (String, Arc<Losses>) {
                 }
             };
             lose(&losses.requests);
-            let answer = client.request(parts.method, table).headers(parts.headers).body(body).send().await.unwrap();
-            let mut response = Response::builder().status(answer.status());
-            for (name, value) in answer.headers() {
-                response = response.header(name, value);
-            }
-            let body = answer.bytes().await.unwrap();
+            let response = forward(&client, &table, parts, body).await;
             lose(&losses.replies);
-            response.body(Body::from(body)).unwrap()
+            response
         }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });
     (address, losses)
+}
+
+/// The same, refusing every transaction that takes a slot but the first; its address.
+pub(crate) async fn one_slot(table: &str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (client, table, taken) = (shared::runtime::http_client().unwrap(), table.to_owned(), Arc::new(AtomicU32::new(0)));
+    let app = Router::new().fallback(move |parts: Parts, body: Bytes| {
+        let (client, table, taken) = (client.clone(), table.clone(), taken.clone());
+        async move {
+            if body.windows(10).any(|part| part == b"SUBMITTING") && taken.fetch_add(1, Ordering::Relaxed) > 0 {
+                let refusal = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "not this one"}"#;
+                let answer = Response::builder().status(400).header("content-type", "application/x-amz-json-1.0");
+                return answer.body(Body::from(refusal)).unwrap();
+            }
+            forward(&client, &table, parts, body).await
+        }
+    });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+async fn forward(client: &reqwest::Client, table: &str, parts: Parts, body: Bytes) -> Response {
+    let answer = client.request(parts.method, table).headers(parts.headers).body(body).send().await.unwrap();
+    let mut response = Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
 }
