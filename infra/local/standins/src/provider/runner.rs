@@ -97,10 +97,12 @@ async fn step(
         inner.wake();
     }
 
-    let settings = inner.settings();
+    let (settings, clock) = (inner.settings(), inner.clock.clone());
     let started = inner
         .store
         .call(move |tx| {
+            // Read again: no run shall begin before the one ended whose place it takes.
+            let now_ms = clock.now_ms();
             let mut started = Vec::new();
             for mut request in store::startable(tx, now_ms, settings.concurrency)? {
                 let video = schema::endpoint(&request.endpoint).is_some_and(|endpoint| endpoint.task.is_video());
