@@ -16,7 +16,7 @@ use shared::jobs::verify::{Books, verify};
 use shared::provider::{AskError, Cancellation, FetchError, MediaStream, Output, Progress, Provider, Submission, SubmitError, Verdict};
 
 use crate::table::Table;
-use crate::webhooks::{Callback, hanging};
+use crate::webhooks::{Callback, hanging, sent};
 use crate::world::{Client, World, eventually, picture, pictures, still};
 
 async fn books(world: &World, client: &Client) -> Books {
@@ -226,12 +226,7 @@ async fn what_was_billed_takes_the_place_of_the_estimate_once_though_a_callback_
 
     // One about which the stand-in still says that it runs.
     let call = hanging(&world, &ada, "billed higher").await;
-    let pixel = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-    let callback = Callback::about(&world, call).await.with(|it| {
-        it.body =
-            json!({"request_id": it.request, "gateway_request_id": it.request, "status": "OK", "payload": {"images": [{"url": pixel}]}})
-                .to_string();
-    });
+    let callback = Callback::about(&world, call).await.with_picture();
     assert_eq!(callback.signed().send(&world.stranger(None)).await.status, StatusCode::NO_CONTENT);
     let id = world.platform.db.call(call).await.unwrap().unwrap().generation.to_string();
     let made = ada.follow(&id).await;
@@ -239,7 +234,7 @@ async fn what_was_billed_takes_the_place_of_the_estimate_once_though_a_callback_
     assert_eq!((&made["state"], micros(&made["price"]["actual"]), units(call).await), (&json!("complete"), estimate, None));
     for units_billed in [2.5, 9.0] {
         let bills = world.platform.clone().with_provider(Arc::new(Bills(units_billed)));
-        Jobs::new(&bills).await.unwrap().bill(call).await.unwrap();
+        Jobs::new(&bills).await.unwrap().bill(call, 0).await.unwrap();
         let made = ada.get(&format!("/api/v1/generations/{id}")).await.json();
         assert_eq!((micros(&made["price"]["actual"]), units(call).await), (estimate * 5 / 2, Some(2.5)), "{units_billed}");
     }
@@ -248,5 +243,19 @@ async fn what_was_billed_takes_the_place_of_the_estimate_once_though_a_callback_
     assert_eq!(micros(&usage["models"][0]["spend"]), micros(&usage["spend"]));
     assert_eq!(micros(&usage["days"][0]["spend"]), micros(&usage["spend"]));
     assert_eq!(books(&world, &ada).await.problems, Vec::<String>::new());
+    world.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_billed_is_asked_for_until_the_provider_can_say_it() {
+    let world = World::start().await;
+    world.edition.provider().unwrap().update_settings(|settings| settings.late_delay = std::time::Duration::from_secs(4));
+    let ada = world.user("ada").await;
+    // The callback is there four seconds before the provider has the result that it tells of.
+    let call = sent(&world, &ada, "[[run:late]] told early").await;
+    let callback = Callback::about(&world, call).await.with_picture();
+    assert_eq!(callback.signed().send(&world.stranger(None)).await.status, StatusCode::NO_CONTENT);
+    let units = async || world.platform.db.call(call).await.unwrap().unwrap().billable_units;
+    assert_eq!(eventually("what was billed is known", units).await, 1.0);
     world.shutdown().await;
 }

@@ -64,6 +64,16 @@ impl Callback {
         self
     }
 
+    /// It brings a picture, whatever the provider is doing.
+    pub(crate) fn with_picture(self) -> Self {
+        let pixel =
+            "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+        self.with(|it| {
+            let payload = json!({"images": [{"url": pixel}]});
+            it.body = json!({"request_id": it.request, "gateway_request_id": it.request, "status": "OK", "payload": payload}).to_string();
+        })
+    }
+
     pub(crate) async fn send(&self, provider: &Client) -> Answer {
         let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let headers = [&[("content-type", "application/json")], &headers[..]].concat();
@@ -71,9 +81,14 @@ impl Callback {
     }
 }
 
-/// The only call of a generation that hangs at the provider, once the provider has it.
+/// The only call of a generation that hangs at the provider.
 pub(crate) async fn hanging(world: &World, client: &Client, prompt: &str) -> CallId {
-    let id = client.accepted(&picture(&format!("[[run:hang]] {prompt}"))).await;
+    sent(world, client, &format!("[[run:hang]] {prompt}")).await
+}
+
+/// The only call of a generation, once the provider has it.
+pub(crate) async fn sent(world: &World, client: &Client, prompt: &str) -> CallId {
+    let id = client.accepted(&picture(prompt)).await;
     let generation = id.parse().unwrap();
     eventually("the provider has it", async || {
         let generation = world.platform.db.generation(client.user().id, generation).await.unwrap().unwrap();

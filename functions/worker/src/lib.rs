@@ -28,7 +28,7 @@ async fn work(platform: &Platform, task: Task) -> Result<(), StepError> {
             None => Ok(()),
         },
         Task::Poll { call, polls } => Jobs::new(platform).await?.poll(call, polls).await,
-        Task::Bill { call } => Jobs::new(platform).await?.bill(call).await,
+        Task::Bill { call, tries } => Jobs::new(platform).await?.bill(call, tries).await,
         Task::CallBack { user, generation } => jobs::call_back(platform, user, generation).await,
         Task::Export { user, export } => jobs::export(platform, user, export, Pace::USUAL).await,
         Task::Delete { user } => Jobs::new(platform).await?.delete_user(user, RUN).await,

@@ -104,7 +104,7 @@ pub async fn import(platform: &Platform, fetcher: &Fetcher, id: CallId, receives
 async fn follow_up(platform: &Platform, call: &Call, assets: &[Asset], is_billed: bool) -> Result<(), StepError> {
     platform.queues.task(&Task::Start { user: call.user }, std::time::Duration::ZERO).await?;
     if !is_billed && !assets.is_empty() {
-        platform.queues.task(&Task::Bill { call: call.id }, std::time::Duration::ZERO).await?;
+        platform.queues.task(&Task::Bill { call: call.id, tries: 0 }, std::time::Duration::ZERO).await?;
     }
     super::tell(platform, call).await?;
     for asset in assets {

@@ -54,6 +54,9 @@ pub enum Task {
     Bill {
         /// Which call.
         call: CallId,
+        /// How often it was asked before this.
+        #[serde(default)]
+        tries: u32,
     },
     /// Tell a client that its generation is over.
     CallBack {
