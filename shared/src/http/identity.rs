@@ -8,6 +8,14 @@ use super::error::ApiError;
 use crate::auth::{CurrentUser, Denied, authenticate, authenticate_leaving};
 use crate::runtime::Platform;
 
+/// The request's log line names them.
+fn known(parts: &Parts, current: CurrentUser) -> CurrentUser {
+    if let Some(caller) = parts.extensions.get::<Caller>() {
+        caller.set(current.id());
+    }
+    current
+}
+
 impl<S> FromRequestParts<S> for CurrentUser
 where
     S: Send + Sync,
@@ -17,11 +25,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let platform = Platform::from_ref(state);
-        let current = authenticate(&platform, &parts.method, &parts.headers).await?;
-        if let Some(caller) = parts.extensions.get::<Caller>() {
-            caller.set(current.id());
-        }
-        Ok(current)
+        Ok(known(parts, authenticate(&platform, &parts.method, &parts.headers).await?))
     }
 }
 
@@ -38,11 +42,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let platform = Platform::from_ref(state);
-        let current = authenticate_leaving(&platform, &parts.method, &parts.headers).await?;
-        if let Some(caller) = parts.extensions.get::<Caller>() {
-            caller.set(current.id());
-        }
-        Ok(Self(current))
+        Ok(Self(known(parts, authenticate_leaving(&platform, &parts.method, &parts.headers).await?)))
     }
 }
 
@@ -57,7 +57,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, ApiError> {
         let platform = Platform::from_ref(state);
         match authenticate(&platform, &parts.method, &parts.headers).await {
-            Ok(current) => Ok(Some(current)),
+            Ok(current) => Ok(Some(known(parts, current))),
             Err(Denied::SignedOut) => Ok(None),
             Err(denied) => Err(denied.into()),
         }
