@@ -431,6 +431,21 @@ impl Then {
 }
 
 impl World {
+    /// Two calls wait in line, and up to so many crashes may follow.
+    const fn first(crashes: u8) -> Self {
+        Self {
+            calls: [INITIAL; 2],
+            taken: 2,
+            slots: 0,
+            open: 2,
+            delivered: 0,
+            starters: [Starter::Line(0, false), Starter::Idle],
+            task: false,
+            cancelled: 3,
+            crashes,
+        }
+    }
+
     /// What must not be once nothing happens any more.
     fn unfinished(&self) -> Option<&'static str> {
         let charged = self.calls.iter().filter(|call| call.state == CallState::Complete).count();
@@ -450,17 +465,7 @@ impl World {
 }
 
 fn search(mistake: Option<Mistake>, crashes: u8) -> Found {
-    let first = World {
-        calls: [INITIAL; 2],
-        taken: 2,
-        slots: 0,
-        open: 2,
-        delivered: 0,
-        starters: [Starter::Line(0, false), Starter::Idle],
-        task: false,
-        cancelled: 3,
-        crashes,
-    };
+    let first = World::first(crashes);
     let mut found = Found::default();
     let mut seen: HashSet<u64, BuildHasherDefault<Spread>> = HashSet::from_iter([first.pack()]);
     let mut todo = vec![first.pack()];
@@ -494,17 +499,7 @@ fn search(mistake: Option<Mistake>, crashes: u8) -> Found {
 fn states_are_packed_without_loss() {
     let mut seen: Vec<World> = Vec::new();
     let mut then = Then { mistake: None, after: Vec::new(), wrong: None };
-    let mut world = World {
-        calls: [INITIAL; 2],
-        taken: 2,
-        slots: 0,
-        open: 2,
-        delivered: 0,
-        starters: [Starter::Line(0, false), Starter::Idle],
-        task: false,
-        cancelled: 3,
-        crashes: 3,
-    };
+    let mut world = World::first(3);
     for turn in 0..5_000_usize {
         assert_eq!(World::unpack(world.pack()), world);
         then.after.clear();
