@@ -1,11 +1,11 @@
-import { useId, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Asset, AssetChange } from "../api/types";
 import { copyText } from "../lib/copy";
 import { bytes, dateTime, language } from "../lib/format";
-import { note, noteFailure } from "../state/announce";
+import { note } from "../state/announce";
 import { changeAsset } from "../state/library";
 import { modelById, modelName } from "../state/models";
-import { Dialog } from "../ui/dialog";
+import { FormDialog, useForm } from "../ui/form-dialog";
 import { Icon } from "../ui/icons";
 import { parameterValue, words } from "../words";
 
@@ -105,47 +105,17 @@ function ParameterList({ asset }: DetailsProps | { asset: Asset }) {
 }
 
 function Editor({ asset, onChange, onClose }: DetailsProps & { onClose: () => void }) {
-  const id = useId();
   const [title, setTitle] = useState(asset.title ?? "");
   const [alt, setAlt] = useState(asset.alt_text ?? "");
-  const [busy, setBusy] = useState(false);
-  const save = async () => {
-    if (busy) return;
+  const form = useForm(["title", "alt_text"], async () => {
     const change: AssetChange = { title: title.trim() || null, alt_text: alt.trim() || null };
-    setBusy(true);
-    try {
-      onChange(await changeAsset(asset, change));
-      note(words.asset.saved);
-      onClose();
-    } catch (failure) {
-      noteFailure(failure);
-      setBusy(false);
-    }
-  };
+    onChange(await changeAsset(asset, change));
+    note(words.asset.saved);
+    onClose();
+  });
+  const { id, fields } = form;
   return (
-    <Dialog
-      title={words.asset.edit}
-      size="small"
-      onClose={onClose}
-      footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {words.common.cancel}
-          </button>
-          <button type="submit" form={`${id}-form`} class="button button-primary" aria-disabled={busy}>
-            {words.common.save}
-          </button>
-        </>
-      }
-    >
-      <form
-        id={`${id}-form`}
-        class="editor"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
+    <FormDialog title={words.asset.edit} action={words.common.save} form={form} onClose={onClose}>
         <div class="field">
           <label for={`${id}-title`}>{words.asset.title}</label>
           <input
@@ -155,8 +125,10 @@ function Editor({ asset, onChange, onClose }: DetailsProps & { onClose: () => vo
             maxLength={200}
             placeholder={words.asset.titlePlaceholder}
             value={title}
+            {...fields.title.attributes}
             onInput={(event) => setTitle(event.currentTarget.value)}
           />
+          {fields.title.problem}
         </div>
         <div class="field">
           <label for={`${id}-alt`}>{words.asset.altText}</label>
@@ -167,13 +139,15 @@ function Editor({ asset, onChange, onClose }: DetailsProps & { onClose: () => vo
             aria-describedby={`${id}-help`}
             placeholder={asset.prompt ?? ""}
             value={alt}
+            {...fields.alt_text.attributes}
             onInput={(event) => setAlt(event.currentTarget.value)}
           />
-          <p id={`${id}-help`} class="hint">
-            {words.asset.altHelp}
-          </p>
+          {fields.alt_text.problem ?? (
+            <p id={`${id}-help`} class="hint">
+              {words.asset.altHelp}
+            </p>
+          )}
         </div>
-      </form>
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -1,10 +1,8 @@
-import { useId, useState } from "preact/hooks";
-import { Refused, send, serverNow } from "../api/client";
-import { messagesFor } from "../api/problem";
-import type { FieldProblem, Link, LinkChange, NewLink } from "../api/types";
+import { useState } from "preact/hooks";
+import { send, serverNow } from "../api/client";
+import type { Link, LinkChange, NewLink } from "../api/types";
 import { dateTime } from "../lib/format";
-import { noteFailure } from "../state/announce";
-import { Dialog } from "../ui/dialog";
+import { FormDialog, useForm } from "../ui/form-dialog";
 import { Icon } from "../ui/icons";
 import { words } from "../words";
 
@@ -24,7 +22,6 @@ type Expiry = "keep" | "never" | number;
 
 /** Every choice about a link. */
 export function LinkForm({ link, assetId, onDone, onClose }: LinkFormProps) {
-  const id = useId();
   const [opens, setOpens] = useState<Link["opens"]>("page");
   const [expiry, setExpiry] = useState<Expiry>(link?.expires_at ? "keep" : "never");
   const [views, setViews] = useState(link?.max_views ? String(link.max_views) : "");
@@ -32,78 +29,33 @@ export function LinkForm({ link, assetId, onDone, onClose }: LinkFormProps) {
   const [password, setPassword] = useState("");
   const [slug, setSlug] = useState("");
   const [text, setText] = useState(link?.note ?? "");
-  const [errors, setErrors] = useState<FieldProblem[]>([]);
-  const [busy, setBusy] = useState(false);
 
   const expiresAt = typeof expiry === "number" ? new Date(serverNow() + expiry * 3_600_000).toISOString() : null;
-  const save = async () => {
-    if (busy) return;
-    setBusy(true);
-    try {
-      if (link) {
-        const change: LinkChange = { max_views: views === "" ? null : Number(views), note: text };
-        if (expiry !== "keep") change.expires_at = expiresAt;
-        if (!locked) change.password = null;
-        else if (password !== "" || !link.has_password) change.password = password;
-        onDone(await send<Link>("PATCH", `/links/${encodeURIComponent(link.key)}`, change));
-      } else {
-        const request: NewLink = { asset_id: assetId, opens };
-        if (expiresAt) request.expires_at = expiresAt;
-        if (views !== "") request.max_views = Number(views);
-        if (locked) request.password = password;
-        if (slug.trim() !== "") request.slug = slug.trim();
-        if (text.trim() !== "") request.note = text.trim();
-        onDone(await send<Link>("POST", "/links", request));
-      }
-    } catch (failure) {
-      setBusy(false);
-      if (failure instanceof Refused && failure.problem.errors.length > 0) setErrors(failure.problem.errors);
-      else noteFailure(failure);
+  const form = useForm(["expires_at", "max_views", "password", "slug", "note"], async () => {
+    if (link) {
+      const change: LinkChange = { max_views: views === "" ? null : Number(views), note: text };
+      if (expiry !== "keep") change.expires_at = expiresAt;
+      if (!locked) change.password = null;
+      else if (password !== "" || !link.has_password) change.password = password;
+      onDone(await send<Link>("PATCH", `/links/${encodeURIComponent(link.key)}`, change));
+    } else {
+      const request: NewLink = { asset_id: assetId, opens };
+      if (expiresAt) request.expires_at = expiresAt;
+      if (views !== "") request.max_views = Number(views);
+      if (locked) request.password = password;
+      if (slug.trim() !== "") request.slug = slug.trim();
+      if (text.trim() !== "") request.note = text.trim();
+      onDone(await send<Link>("POST", "/links", request));
     }
-  };
-  /** What ties a field to its complaint. */
-  const described = (field: string) => {
-    const message = messagesFor(errors, field)[0];
-    return {
-      attributes: message ? { "aria-invalid": true, "aria-describedby": `${id}-${field}-problem` } : {},
-      problem: message && (
-        <p id={`${id}-${field}-problem`} class="hint hint-problem" role="alert">
-          {message}
-        </p>
-      ),
-    };
-  };
-  const fields = {
-    expires: described("expires_at"),
-    views: described("max_views"),
-    password: described("password"),
-    slug: described("slug"),
-    note: described("note"),
-  };
+  });
+  const { id, fields } = form;
   return (
-    <Dialog
+    <FormDialog
       title={link ? words.links.change : words.links.make}
-      size="small"
+      action={link ? words.common.save : words.share.create}
+      form={form}
       onClose={onClose}
-      footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {words.common.cancel}
-          </button>
-          <button type="submit" form={`${id}-form`} class="button button-primary" aria-disabled={busy}>
-            {link ? words.common.save : words.share.create}
-          </button>
-        </>
-      }
     >
-      <form
-        id={`${id}-form`}
-        class="editor"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
         {!link && (
           <fieldset class="field">
             <legend>{words.links.opens}</legend>
@@ -123,7 +75,7 @@ export function LinkForm({ link, assetId, onDone, onClose }: LinkFormProps) {
             <select
               id={`${id}-expires`}
               value={String(expiry)}
-              {...fields.expires.attributes}
+              {...fields.expires_at.attributes}
               onChange={(event) => {
                 const { value } = event.currentTarget;
                 setExpiry(value === "keep" || value === "never" ? value : Number(value));
@@ -139,7 +91,7 @@ export function LinkForm({ link, assetId, onDone, onClose }: LinkFormProps) {
             </select>
             <Icon name="chevron" />
           </span>
-          {fields.expires.problem}
+          {fields.expires_at.problem}
         </div>
         <div class="field">
           <label for={`${id}-views`}>{words.links.maxViews}</label>
@@ -153,10 +105,10 @@ export function LinkForm({ link, assetId, onDone, onClose }: LinkFormProps) {
             inputMode="numeric"
             placeholder={words.links.noMaxViews}
             value={views}
-            {...fields.views.attributes}
+            {...fields.max_views.attributes}
             onInput={(event) => setViews(event.currentTarget.value)}
           />
-          {fields.views.problem}
+          {fields.max_views.problem}
         </div>
         <div class="field">
           <label class="switch-row">
@@ -218,7 +170,6 @@ export function LinkForm({ link, assetId, onDone, onClose }: LinkFormProps) {
           />
           {fields.note.problem}
         </div>
-      </form>
-    </Dialog>
+    </FormDialog>
   );
 }

@@ -4,7 +4,7 @@ import type { Link } from "../api/types";
 import { copyText } from "../lib/copy";
 import { dateTime } from "../lib/format";
 import { note, noteFailure } from "../state/announce";
-import { Dialog } from "../ui/dialog";
+import { Confirm } from "../ui/confirm";
 import { Icon } from "../ui/icons";
 import { Picture } from "../ui/picture";
 import { words } from "../words";
@@ -33,13 +33,9 @@ export function LinkRow({ link, pictured = false, onChange, onEnd }: LinkRowProp
     }
   };
   const end = async () => {
-    try {
-      await send("DELETE", place);
-      note(words.share.ended);
-      onEnd(link);
-    } catch (failure) {
-      noteFailure(failure);
-    }
+    await send("DELETE", place);
+    note(words.share.ended);
+    onEnd(link);
     close();
   };
   const copy = async () => note((await copyText(link.url)) ? words.common.copied : words.common.copyFailed);
@@ -92,23 +88,9 @@ export function LinkRow({ link, pictured = false, onChange, onEnd }: LinkRowProp
         />
       )}
       {asking === "end" && (
-        <Dialog
-          title={words.links.endTitle}
-          size="small"
-          onClose={close}
-          footer={
-            <>
-              <button type="button" class="button" onClick={close}>
-                {words.common.cancel}
-              </button>
-              <button type="button" class="button button-primary" onClick={() => void end()}>
-                {words.share.end}
-              </button>
-            </>
-          }
-        >
+        <Confirm title={words.links.endTitle} action={words.share.end} onConfirm={end} onClose={close}>
           <p>{words.links.endText}</p>
-        </Dialog>
+        </Confirm>
       )}
     </li>
   );

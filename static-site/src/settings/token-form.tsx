@@ -1,10 +1,9 @@
-import { useId, useState } from "preact/hooks";
-import { Refused, send, serverNow } from "../api/client";
-import { messagesFor } from "../api/problem";
-import type { FieldProblem, MadeToken, NewToken, Scope, Token } from "../api/types";
-import { noteFailure } from "../state/announce";
+import { useState } from "preact/hooks";
+import { send, serverNow } from "../api/client";
+import type { MadeToken, NewToken, Scope, Token } from "../api/types";
 import { me } from "../state/session";
 import { Dialog } from "../ui/dialog";
+import { FormDialog, useForm } from "../ui/form-dialog";
 import { Icon } from "../ui/icons";
 import { Secret } from "../ui/secret";
 import { words } from "../words";
@@ -56,59 +55,18 @@ export function TokenForm({ onMade, onClose }: TokenFormProps) {
 }
 
 function Choices({ onMade, onClose }: { onMade: (made: MadeToken) => void; onClose: () => void }) {
-  const id = useId();
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<ReadonlySet<Scope>>(new Set(["read"]));
   const [days, setDays] = useState<number | null>(usualDays);
-  const [errors, setErrors] = useState<FieldProblem[]>([]);
-  const [busy, setBusy] = useState(false);
   const offered = (Object.keys(words.settings.scopeNames) as Scope[]).filter((scope) => scope !== "admin" || me.value?.role === "admin");
-  const make = async () => {
-    if (busy) return;
-    setBusy(true);
-    try {
-      const body: NewToken = { name: name.trim(), scopes: offered.filter((scope) => scopes.has(scope)) };
-      if (days !== null) body.expires_at = new Date(serverNow() + days * dayMs).toISOString();
-      onMade(await send<MadeToken>("POST", "/tokens", body));
-    } catch (failure) {
-      setBusy(false);
-      if (failure instanceof Refused && failure.problem.errors.length > 0) setErrors(failure.problem.errors);
-      else noteFailure(failure);
-    }
-  };
-  const complaint = (field: string) => messagesFor(errors, field)[0];
-  const problem = (field: string) =>
-    complaint(field) && (
-      <p id={`${id}-${field}-problem`} class="hint hint-problem" role="alert">
-        {complaint(field)}
-      </p>
-    );
-  const marked = (field: string) => (complaint(field) ? { "aria-invalid": true, "aria-describedby": `${id}-${field}-problem` } : {});
+  const form = useForm(["name", "scopes", "expires_at"], async () => {
+    const body: NewToken = { name: name.trim(), scopes: offered.filter((scope) => scopes.has(scope)) };
+    if (days !== null) body.expires_at = new Date(serverNow() + days * dayMs).toISOString();
+    onMade(await send<MadeToken>("POST", "/tokens", body));
+  });
+  const { id, fields } = form;
   return (
-    <Dialog
-      title={words.settings.makeToken}
-      size="small"
-      onClose={onClose}
-      footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {words.common.cancel}
-          </button>
-          <button type="submit" form={`${id}-form`} class="button button-primary" aria-disabled={busy}>
-            {words.settings.make}
-          </button>
-        </>
-      }
-    >
-      <form
-        id={`${id}-form`}
-        class="editor"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          void make();
-        }}
-      >
+    <FormDialog title={words.settings.makeToken} action={words.settings.make} form={form} unchecked onClose={onClose}>
         <div class="field">
           <label for={`${id}-name`}>{words.settings.tokenName}</label>
           <input
@@ -119,12 +77,12 @@ function Choices({ onMade, onClose }: { onMade: (made: MadeToken) => void; onClo
             autocomplete="off"
             placeholder={words.settings.tokenNamePlaceholder}
             value={name}
-            {...marked("name")}
+            {...fields.name.attributes}
             onInput={(event) => setName(event.currentTarget.value)}
           />
-          {problem("name")}
+          {fields.name.problem}
         </div>
-        <fieldset class="field" aria-describedby={complaint("scopes") ? `${id}-scopes-problem` : undefined}>
+        <fieldset class="field" aria-describedby={fields.scopes.attributes["aria-describedby"]}>
           <legend>{words.settings.scopes}</legend>
           {offered.map((scope) => (
             <div key={scope} class="check-row">
@@ -145,7 +103,7 @@ function Choices({ onMade, onClose }: { onMade: (made: MadeToken) => void; onClo
               </label>
             </div>
           ))}
-          {problem("scopes")}
+          {fields.scopes.problem}
         </fieldset>
         <div class="field">
           <label for={`${id}-expires`}>{words.settings.expires}</label>
@@ -153,7 +111,7 @@ function Choices({ onMade, onClose }: { onMade: (made: MadeToken) => void; onClo
             <select
               id={`${id}-expires`}
               value={days === null ? "never" : String(days)}
-              {...marked("expires_at")}
+              {...fields.expires_at.attributes}
               onChange={(event) => setDays(event.currentTarget.value === "never" ? null : Number(event.currentTarget.value))}
             >
               {lifeDays.map((n) => (
@@ -165,9 +123,8 @@ function Choices({ onMade, onClose }: { onMade: (made: MadeToken) => void; onClo
             </select>
             <Icon name="chevron" />
           </span>
-          {problem("expires_at")}
+          {fields.expires_at.problem}
         </div>
-      </form>
-    </Dialog>
+    </FormDialog>
   );
 }
