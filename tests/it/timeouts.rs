@@ -1,6 +1,6 @@
 //! Whatever hangs below, a request ends within its time: 8 seconds, less than its function has.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -9,35 +9,20 @@ use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use shared::jobs::Jobs;
 use shared::runtime::Platform;
-use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
+use crate::hung::{REQUEST, silence};
 use crate::world::{Client, World, eventually, picture, sha256};
 
 /// Requests for each thing that hangs.
 const TIMES: usize = 100;
-/// A request's time and a tenth.
-const BUDGET: Duration = Duration::from_millis(8_800);
-
-/// The address of something that takes connections and never says a word.
-async fn silent() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let mut held = Vec::new();
-        while let Ok((connection, _)) = listener.accept().await {
-            held.push(connection);
-        }
-    });
-    format!("http://{address}")
-}
 
 /// The platform of a world in which what `variable` leads to hangs.
 async fn hung(world: &World, variable: &str) -> Platform {
     let mut env = world.edition.environment("generate").unwrap().clone();
     env.set("TABLE_TIMEOUT_MS", "1000");
     env.set("ORIGIN_SECRETS_SHA256", "");
-    env.set(variable, silent().await);
+    env.set(variable, silence().await);
     Platform::connect_at(&env, world.clock.clone()).unwrap()
 }
 
@@ -52,7 +37,7 @@ async fn post(router: &Router, client: &Client, path: &str, body: &Value) -> (St
     let began = Instant::now();
     let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    assert!(began.elapsed() < BUDGET, "{path} took {:?}", began.elapsed());
+    assert!(began.elapsed() < REQUEST, "{path} took {:?}", began.elapsed());
     (parts.status, serde_json::from_slice(&body).unwrap())
 }
 

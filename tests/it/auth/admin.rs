@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 
 use super::world::World;
 use crate::faults;
+use crate::world::eventually;
 
 /// Somebody with a token, before the router of `admin`.
 #[derive(Clone)]
@@ -304,9 +305,12 @@ async fn every_change_has_its_line_whatever_breaks() {
     let answers: Vec<u16> = calls.buffer_unordered(PEOPLE).collect().await;
     assert!(answers.iter().all(|status| [0, 200, 503].contains(status)), "{answers:?}");
     // What was cut off may still be on its way.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-
-    let lines = root.audit().await;
+    let lines = eventually("nothing is under way any more", async || {
+        let before = root.audit().await.len();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Some(root.audit().await).filter(|lines| lines.len() == before)
+    })
+    .await;
     let mut changes = 0;
     for person in people.iter() {
         let now = world.platform.db.user(person.id).await.unwrap().unwrap();
