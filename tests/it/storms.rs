@@ -56,7 +56,16 @@ async fn settled(world: &World, client: &Client) -> Vec<Value> {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(scale(300, 900)), done).await.expect("they all settle")
+    if let Ok(generations) = tokio::time::timeout(Duration::from_secs(scale(300, 900)), done).await {
+        return generations;
+    }
+    let mut open = Vec::new();
+    for one in client.all("/api/v1/generations").await {
+        let generation =
+            world.platform.db.generation(client.user().id, one["id"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
+        open.extend(world.platform.db.calls(&generation.calls).await.unwrap().into_iter().filter(|call| !call.state.is_settled()));
+    }
+    panic!("not settled at {}: {open:#?}", world.clock.now())
 }
 
 /// How often the provider was asked for each prompt.

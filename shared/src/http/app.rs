@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{RequestExt, Router};
 use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext;
+use percent_encoding::percent_decode_str;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -84,8 +85,7 @@ async fn observe(State(platform): State<Platform>, mut request: Request, next: N
 
     let response = match arrival::judge(&platform.config.origin_secrets, request.uri().path(), request.headers()) {
         Err(beside) => beside.into_response(),
-        // API Gateway hands paths over decoded, and what follows a decoded # was taken for a fragment: this isn't the path that was asked for.
-        Ok(_) if request.raw_http_path().contains('#') => ApiError::not_found().into_response(),
+        Ok(_) if !is_as_asked(&request) => ApiError::not_found().into_response(),
         Ok(visitor) => {
             request.extensions_mut().insert(visitor);
             match tokio::time::timeout(HANDLER, next.run(request)).await {
@@ -104,6 +104,13 @@ async fn observe(State(platform): State<Platform>, mut request: Request, next: N
     let response = with_common_headers(response, &id);
     log(&Line { operation: &operation, method: &method, id: &id, caller: &caller, began }, response.status(), error.as_deref());
     response
+}
+
+/// API Gateway hands paths over decoded, and `lambda_http` reads them as addresses are read: what follows a # is cut off, \\ is a /,
+/// tabs are left out, `..` goes up. Such a path is none of ours, and must not be taken for another.
+fn is_as_asked(request: &Request) -> bool {
+    let raw = request.raw_http_path();
+    raw.is_empty() || percent_decode_str(request.uri().path()).eq(raw.bytes())
 }
 
 /// API Gateway's own id when there is one, so that its logs and ours meet.

@@ -10,6 +10,7 @@ use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use local_s3::S3Service;
+use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
 use shared::clock::Clock;
 use shared::media::signed::{Denied, MediaSigner};
@@ -137,7 +138,7 @@ impl MediaAccess {
 
     /// The store's request for what `parts` ask for; `None` when the path is no key.
     async fn request(&self, parts: &http::request::Parts) -> Option<Request<Body>> {
-        let key = percent_decoded(parts.uri.path().strip_prefix('/')?)?;
+        let key = percent_decode_str(parts.uri.path().strip_prefix('/')?).decode_utf8().ok()?;
         let config = PresigningConfig::expires_in(LIFETIME).ok()?;
         let presigned: PresignedRequest = if parts.method == Method::HEAD {
             self.client.head_object().bucket(MEDIA_BUCKET).key(key).presigned(config).await.ok()?
@@ -162,23 +163,4 @@ fn trimmed(answer: Response<Body>) -> Response<Body> {
     let kept = ANSWERED.into_iter().filter_map(|name| parts.headers.remove(&name).map(|value| (name, value))).collect();
     parts.headers = kept;
     Response::from_parts(parts, body)
-}
-
-fn percent_decoded(path: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte == b'%' {
-            let (digits, after) = after.split_at_checked(2)?;
-            if !digits.iter().all(u8::is_ascii_hexdigit) {
-                return None;
-            }
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = after;
-        } else {
-            bytes.push(byte);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).ok()
 }

@@ -104,8 +104,10 @@ async fn every_refusal_is_a_problem() {
         (request("DELETE", "/json"), 405, "method-not-allowed"),
         (request("GET", "/id/1"), 404, "not-found"),
         (request("GET", "/id/%FF"), 404, "not-found"),
-        // A decoded # cuts off the rest of a path.
+        // What a decoded path becomes isn't what was asked for.
         (lambda_http::RequestExt::with_raw_http_path(request("GET", "/json"), "/json#/x"), 404, "not-found"),
+        (lambda_http::RequestExt::with_raw_http_path(request("GET", "/json"), "/js\ton"), 404, "not-found"),
+        (lambda_http::RequestExt::with_raw_http_path(request("GET", "/json"), "/x/../json"), 404, "not-found"),
         (request("GET", "/panic"), 500, "internal"),
         (request("GET", "/busy"), 429, "rate-limited"),
         (post_body("/json", None, "{}"), 415, "unsupported-media-type"),
@@ -118,6 +120,7 @@ async fn every_refusal_is_a_problem() {
         let answer = call(request).await;
         assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (status, code), "{name}");
     }
+    assert_eq!(call(lambda_http::RequestExt::with_raw_http_path(request("GET", "/json"), "/json")).await.status, 200);
     assert_eq!(call(request("DELETE", "/json")).await.header("allow"), "GET,HEAD,POST");
     assert_eq!(call(request("GET", "/busy")).await.header("retry-after"), "7");
     let named = call(post_body("/json", Some("application/json"), r#"{"name":"a","role":"admin"}"#)).await.json();
