@@ -65,7 +65,7 @@ async fn settled(world: &World, client: &Client) -> Vec<Value> {
             world.platform.db.generation(client.user().id, one["id"].as_str().unwrap().parse().unwrap()).await.unwrap().unwrap();
         open.extend(world.platform.db.calls(&generation.calls).await.unwrap().into_iter().filter(|call| !call.state.is_settled()));
     }
-    panic!("not settled at {}: {open:#?}", world.clock.now())
+    panic!("{} prompts came to the provider; not settled at {}: {open:#?}", asked(world).len(), world.clock.now())
 }
 
 /// How often the provider was asked for each prompt.
