@@ -106,7 +106,7 @@ async fn observe(State(platform): State<Platform>, mut request: Request, next: N
     response
 }
 
-/// API Gateway hands paths over decoded, and `lambda_http` reads them as addresses are read: what follows a # is cut off, \\ is a /,
+/// API Gateway hands paths over decoded, and `lambda_http` reads them as addresses are read: what follows a # is cut off, `\` is a `/`,
 /// tabs are left out, `..` goes up. Such a path is none of ours, and must not be taken for another.
 fn is_as_asked(request: &Request) -> bool {
     let raw = request.raw_http_path();
