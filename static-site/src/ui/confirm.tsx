@@ -1,7 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { noteFailure } from "../state/announce";
-import { words } from "../words";
 import { Dialog } from "./dialog";
 
 interface ConfirmProps {
@@ -34,20 +33,16 @@ export function Confirm({ title, action, danger = false, disabled = false, onCon
       title={title}
       size="small"
       onClose={onClose}
+      cancellable
       footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {words.common.cancel}
-          </button>
-          <button
-            type="button"
-            class={danger ? "button button-danger" : "button button-primary"}
-            aria-disabled={busy || disabled}
-            onClick={() => void confirm()}
-          >
-            {action}
-          </button>
-        </>
+        <button
+          type="button"
+          class={danger ? "button button-danger" : "button button-primary"}
+          aria-disabled={busy || disabled}
+          onClick={() => void confirm()}
+        >
+          {action}
+        </button>
       }
     >
       {children}

@@ -8,6 +8,8 @@ interface DialogProps {
   onClose: () => void;
   children: ComponentChildren;
   footer?: ComponentChildren;
+  /** A button that closes it stands before the footer's own. */
+  cancellable?: boolean;
   size?: "small" | "medium" | "large";
   /** A press beside it doesn't close it: what it shows isn't shown again. */
   steady?: boolean;
@@ -17,7 +19,7 @@ interface DialogProps {
  * A modal dialog for as long as it is rendered. The browser holds the focus
  * inside, closes it on Escape and gives the focus back.
  */
-export function Dialog({ title, onClose, children, footer, size = "medium", steady = false }: DialogProps) {
+export function Dialog({ title, onClose, children, footer, cancellable = false, size = "medium", steady = false }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const heading = useId();
   useEffect(() => {
@@ -52,7 +54,16 @@ export function Dialog({ title, onClose, children, footer, size = "medium", stea
           </button>
         </header>
         <div class="dialog-body">{children}</div>
-        {footer && <footer class="dialog-foot">{footer}</footer>}
+        {footer && (
+          <footer class="dialog-foot">
+            {cancellable && (
+              <button type="button" class="button" onClick={onClose}>
+                {words.common.cancel}
+              </button>
+            )}
+            {footer}
+          </footer>
+        )}
       </div>
     </dialog>
   );

@@ -4,7 +4,6 @@ import { Refused } from "../api/client";
 import { messagesFor } from "../api/problem";
 import type { FieldProblem } from "../api/types";
 import { noteFailure } from "../state/announce";
-import { words } from "../words";
 import { Dialog } from "./dialog";
 
 /** A form under way: one attempt at a time. */
@@ -67,15 +66,11 @@ export function FormDialog({ title, action, form, unchecked = false, onClose, ch
       title={title}
       size="small"
       onClose={onClose}
+      cancellable
       footer={
-        <>
-          <button type="button" class="button" onClick={onClose}>
-            {words.common.cancel}
-          </button>
-          <button type="submit" form={`${form.id}-form`} class="button button-primary" aria-disabled={form.busy}>
-            {action}
-          </button>
-        </>
+        <button type="submit" form={`${form.id}-form`} class="button button-primary" aria-disabled={form.busy}>
+          {action}
+        </button>
       }
     >
       <form
